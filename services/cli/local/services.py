@@ -1,0 +1,51 @@
+"""The services, in one table: who calls whom, who is given what, and in which order they start."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service as the stack sees it."""
+
+    name: str
+    port_offset: int
+    """Its gRPC port in `scrip run` is the HTTP port plus this."""
+
+    calls: tuple[str, ...] = ()
+    """Services it calls over gRPC: it gets their addresses, and a token of its own."""
+
+    @property
+    def database(self) -> str:
+        """Its database, which is also the name of its role."""
+        return f"scrip_{self.name}"
+
+    @property
+    def migrations(self) -> str:
+        """The package with its migrations."""
+        return f"services.{self.name}.migrations"
+
+    @property
+    def module(self) -> str:
+        """What `python -m` starts."""
+        return f"services.{self.name}"
+
+
+SERVICES = {
+    service.name: service
+    for service in (
+        Service("gateway", 1, calls=("ledger", "catalog", "executor", "analytics")),
+        Service("catalog", 2),
+        Service("ledger", 3),
+        Service("executor", 4, calls=("ledger", "catalog")),
+        Service("analytics", 5, calls=("ledger", "catalog", "executor")),
+    )
+}
+
+START_ORDER = (("ledger", "catalog"), ("executor", "analytics"), ("gateway",))
+"""Groups start one after the other and stop in reverse; inside a group together."""
+
+ANALYST = "analyst"
+ANALYST_DATABASE = SERVICES["analytics"].database
+
+ROLES = (*(service.database for service in SERVICES.values()), ANALYST)
+"""Every PostgreSQL role that the migrations' grants name."""

@@ -1,0 +1,18 @@
+"""The hash chain of a log: each commit's value covers the one before it, so no row can change or go unseen."""
+
+import hashlib
+import struct
+
+GENESIS_HASH = bytes(32)
+_HEADER = struct.Struct(">IQQIq")
+
+
+def link(
+    previous: bytes, shard: int, seq: int, first_position: int, n: int, at_us: int, writer: str, body: bytes
+) -> bytes:
+    """SHA-256(previous hash ‖ header ‖ body) over the stored bytes; `at_us` is microseconds since the Unix epoch."""
+    digest = hashlib.sha256(previous)
+    digest.update(_HEADER.pack(shard, seq, first_position, n, at_us))
+    digest.update(writer.encode())
+    digest.update(body)
+    return digest.digest()

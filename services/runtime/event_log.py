@@ -1,0 +1,125 @@
+"""A service's log of events in its own database, written in the transaction that changes its state; never deleted.
+
+Tables (each owner's first migration makes them): `log (shard, seq, first_position, n, at, writer, hash, body)`,
+`head (shard, seq, next_position, hash)`, `cursor (consumer, shard, seq)`.
+
+Order: the row of `head` is locked before a commit gets its number and stays locked until that transaction ends. So
+number n+1 is given only after the holder of n is committed or gone: sequence order is commit order, there is no gap, and a
+reader that has seen n can never find a smaller number later. The lock is taken last in a transaction, to be held for
+one round trip. The ledger's log has its own writer, without a head row; reading is the same for all.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+
+from services.runtime import chain, clock
+from services.runtime.lifecycle import Signal
+from services.runtime.postgres import Pool
+
+READ_ROWS_MAX = 256
+FOLLOW_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One commit as it is stored."""
+
+    shard: int
+    seq: int
+    hash: bytes
+    body: bytes
+
+
+class EventLog:
+    """Writes commits; `appended` is poked after each, for the relay. One an owner and process."""
+
+    def __init__(self, batch_type: type[Any], shards: int, writer: str) -> None:
+        self._batch_type = batch_type
+        self.shards = shards
+        self._writer = writer
+        self.appended = Signal()
+
+    async def append(self, connection: psycopg.AsyncConnection[Any], events: Iterable[tuple[int, Any]]) -> None:
+        """Adds `(shard, event)` pairs inside the caller's transaction; call it last in there.
+
+        Shards are locked in ascending order, so two transactions cannot wait for each other.
+        """
+        by_shard: dict[int, list[Any]] = {}
+        for shard, event in events:
+            by_shard.setdefault(shard, []).append(event)
+        for shard in sorted(by_shard):
+            await self._append(connection, shard, by_shard[shard])
+        self.appended.poke()
+
+    async def _append(self, connection: psycopg.AsyncConnection[Any], shard: int, events: Sequence[Any]) -> None:
+        cursor = await connection.execute(
+            "SELECT seq, next_position, hash FROM head WHERE shard = %s FOR UPDATE", (shard,)
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            raise LookupError(f"shard {shard} has no head; was the database migrated?")
+        seq, first_position, previous = int(row[0]) + 1, int(row[1]), bytes(row[2])
+        at_us = clock.now_us()
+        batch = self._batch_type(
+            shard=shard, seq=seq, first_position=first_position, previous_hash=previous, writer=self._writer
+        )
+        batch.recorded_at.FromMicroseconds(at_us)
+        batch.events.extend(events)
+        body = batch.SerializeToString(deterministic=True)
+        digest = chain.link(previous, shard, seq, first_position, len(events), at_us, self._writer, body)
+        async with connection.pipeline():
+            await connection.execute(
+                "INSERT INTO log (shard, seq, first_position, n, at, writer, hash, body)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                (shard, seq, first_position, len(events), clock.from_us(at_us), self._writer, digest, body),
+            )
+            await connection.execute(
+                "UPDATE head SET seq = %s, next_position = %s, hash = %s WHERE shard = %s",
+                (seq, first_position + len(events), digest, shard),
+            )
+
+
+async def read(pool: Pool, shard: int, after_seq: int, limit: int = READ_ROWS_MAX) -> list[LogRow]:
+    """The commits of one shard after a number, in order, at most `limit`. Works for the ledger's log too."""
+    async with pool.connection() as connection, connection.cursor(row_factory=class_row(LogRow)) as cursor:
+        await cursor.execute(
+            "SELECT shard, seq, hash, body FROM log WHERE shard = %s AND seq > %s ORDER BY seq LIMIT %s",
+            (shard, after_seq, limit),
+        )
+        return await cursor.fetchall()
+
+
+async def heads(pool: Pool) -> dict[int, int]:
+    """The number of the last commit of each shard."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT s.shard, (SELECT max(seq) FROM log WHERE log.shard = s.shard)"
+            " FROM (SELECT shard FROM log WHERE seq = 0) s"
+        )
+        return {int(str(shard)): int(str(seq)) for shard, seq in await cursor.fetchall()}
+
+
+async def follow(pool: Pool, cursors: dict[int, int], keep_open: bool, appended: Signal) -> AsyncIterator[LogRow]:
+    """The commits after `cursors` (shard → number; none: every shard from its beginning), then, kept open, later ones.
+
+    Order holds within a shard.
+    """
+    all_heads = await heads(pool)
+    cursors = dict(cursors) or dict.fromkeys(all_heads, 0)
+    while True:
+        for shard, head in all_heads.items():
+            while shard in cursors and cursors[shard] < head:
+                rows = await read(pool, shard, cursors[shard])
+                for row in rows:
+                    yield row
+                    cursors[shard] = row.seq
+                if not rows:
+                    break
+        if not keep_open:
+            return
+        await appended.wait(FOLLOW_SECONDS)
+        all_heads = await heads(pool)

@@ -1,0 +1,97 @@
+"""Publishes a log to JetStream: each commit one message, in order, at least once.
+
+The cursor's row is locked while a shard is relayed, so one process at a time publishes it, and it moves only after NATS
+acknowledged: a kill between the two publishes a commit twice under the same Nats-Msg-Id. JetStream may still lose
+messages; consumers fill such gaps from the owner.
+"""
+
+from typing import Any
+
+from services.runtime import broker as broker_module
+from services.runtime import event_log, logs
+from services.runtime.broker import Broker
+from services.runtime.lifecycle import Signal
+from services.runtime.postgres import OUTAGES as DATABASE_OUTAGES
+from services.runtime.postgres import Pool
+from services.runtime.topology import batch_subject
+
+log = logs.get("relay")
+
+POLL_SECONDS = 1.0
+ACK_SECONDS = 5.0
+HASH_HEADER = "Scrip-Hash"
+CONSUMER = "relay"
+
+
+class Relay:
+    """One a process; `appended` wakes it, polling is the fallback."""
+
+    def __init__(self, pool: Pool, broker: Broker, service: str, batch_type: type[Any], appended: Signal) -> None:
+        self._pool = pool
+        self._broker = broker
+        self._service = service
+        self._batch_type = batch_type
+        self._appended = appended
+
+    async def run(self) -> None:
+        """Relays for ever; an outage of either side is waited out."""
+        while True:
+            try:
+                await self._relay_all()
+            except (*broker_module.OUTAGES, *DATABASE_OUTAGES) as error:
+                log.warning("relay_waits", error=type(error).__name__)
+            await self._appended.wait(POLL_SECONDS)
+
+    async def _relay_all(self) -> None:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT shard FROM cursor c WHERE consumer = %s AND EXISTS"
+                " (SELECT FROM log WHERE log.shard = c.shard AND log.seq = c.seq + 1) ORDER BY shard",
+                (CONSUMER,),
+            )
+            behind = [int(str(row[0])) for row in await cursor.fetchall()]
+        for shard in behind:
+            while await self._relay_some(shard) == event_log.READ_ROWS_MAX:
+                pass
+
+    async def _relay_some(self, shard: int) -> int:
+        """Publishes what follows the cursor of one shard, 256 commits at most; answers how many."""
+        jetstream = self._broker.jetstream()
+        if jetstream is None:
+            return 0
+        async with self._pool.connection() as connection, connection.transaction():
+            cursor = await connection.execute(
+                "SELECT seq FROM cursor WHERE consumer = %s AND shard = %s FOR UPDATE SKIP LOCKED",
+                (CONSUMER, shard),
+            )
+            row = await cursor.fetchone()
+            if row is None:
+                return 0
+            published = start = int(str(row[0]))
+            try:
+                for commit in await event_log.read(self._pool, shard, start):
+                    await jetstream.publish(
+                        batch_subject(self._service, shard),
+                        commit.body,
+                        timeout=ACK_SECONDS,
+                        headers=self._headers(commit),
+                    )
+                    published = commit.seq
+            finally:
+                await connection.execute(
+                    "UPDATE cursor SET seq = %s WHERE consumer = %s AND shard = %s",
+                    (published, CONSUMER, shard),
+                )
+        return published - start
+
+    def _headers(self, commit: event_log.LogRow) -> dict[str, str]:
+        batch = self._batch_type()
+        batch.ParseFromString(commit.body)
+        trace = next((event.trace_id for event in batch.events if event.trace_id), "")
+        headers = {
+            "Nats-Msg-Id": f"{self._service}-{commit.shard}-{commit.seq}-{commit.hash.hex()[:8]}",
+            HASH_HEADER: commit.hash.hex(),
+        }
+        if trace:
+            headers["traceparent"] = f"00-{trace}-{commit.hash.hex()[:16]}-01"
+        return headers
