@@ -53,6 +53,7 @@ class Child:
         """Use `start`."""
         self._process = process
         self._reader = reader
+        self._group_ended = False
 
     @classmethod
     async def start(cls, process: Process, output: Output) -> "Child":
@@ -120,6 +121,10 @@ class Child:
         self._kill_group()
 
     def _kill_group(self) -> None:
+        """Once it has ended this must not be repeated: its number may then be somebody else's."""
+        if self._group_ended:
+            return
+        self._group_ended = self._process.returncode is not None
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 

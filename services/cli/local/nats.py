@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
@@ -16,6 +17,7 @@ from services.cli.local.errors import LocalError
 from services.cli.local.files import write_private
 from services.cli.local.ports import free_ports
 from services.cli.local.spawn import guarded
+from services.runtime import clock, ids
 
 USER = "scrip"
 MAX_PAYLOAD_BYTES = 2 * 1024 * 1024
@@ -86,10 +88,10 @@ class Server:
         self._log: IO[bytes] | None = None
 
     @classmethod
-    def throwaway(cls, folder: Path, password: str = "throwaway") -> Self:
+    def throwaway(cls, folder: Path, password: str | None = None) -> Self:
         """A started server in `folder` on free ports; the caller stops it and removes the folder."""
         port, monitoring_port = free_ports(2)
-        server = cls(open_broker(folder, port, monitoring_port, password))
+        server = cls(open_broker(folder, port, monitoring_port, password or ids.base62(20)))
         server.start()
         return server
 
@@ -113,8 +115,8 @@ class Server:
             stderr=self._log,
             start_new_session=True,
         )
-        deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
+        deadline = clock.monotonic() + READY_SECONDS
+        while clock.monotonic() < deadline and self._process.poll() is None:
             if is_healthy(self.broker):
                 return
             time.sleep(POLL_SECONDS)
@@ -126,10 +128,8 @@ class Server:
         """Let it finish and write everything down; killed if it takes too long."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill()
 
     def kill(self) -> None:

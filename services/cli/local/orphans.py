@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from services.cli.local.errors import LocalError
+from services.runtime import clock
 
 STEPS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 POLL_SECONDS = 0.02
@@ -26,8 +27,8 @@ def end_orphan(pid_file: Path, marker: str) -> None:
         if not runs(pid, marker):
             break
         os.kill(pid, number)
-        deadline = time.monotonic() + seconds
-        while runs(pid, marker) and time.monotonic() < deadline:
+        deadline = clock.monotonic() + seconds
+        while runs(pid, marker) and clock.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
     if runs(pid, marker):
         raise LocalError(f"A process of an earlier run (pid {pid}) does not end; end it and try again.")

@@ -6,9 +6,9 @@ that range could be in use as a client's port at the moment when a service is st
 
 import socket
 from contextlib import ExitStack
-from random import SystemRandom
 
 from services.cli.local.errors import LocalError
+from services.runtime import ids
 
 HOST = "127.0.0.1"
 FREE_FIRST, FREE_LAST = 12_000, 30_000
@@ -17,12 +17,12 @@ ATTEMPTS = 1_000
 
 def free_ports(count: int) -> list[int]:
     """Different ports on which nobody listens now."""
-    random, found = SystemRandom(), []
+    found: list[int] = []
     with ExitStack() as held:
         for _ in range(ATTEMPTS):
             if len(found) == count:
                 return found
-            port = random.randint(FREE_FIRST, FREE_LAST)
+            port = FREE_FIRST + int(ids.fraction() * (FREE_LAST - FREE_FIRST))
             if (taken := try_bind(port)) is not None:
                 held.enter_context(taken)
                 found.append(port)

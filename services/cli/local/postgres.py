@@ -28,6 +28,7 @@ from services.cli.local.identity import Identity, choose
 from services.cli.local.orphans import end_orphan
 from services.cli.local.ports import free_ports
 from services.cli.local.spawn import guarded
+from services.runtime import clock
 
 SUPERUSER = "postgres"
 MAX_CONNECTIONS = 200
@@ -227,9 +228,9 @@ class Server:
         shared memory for a moment.
         """
         self.cluster.clear_leftovers()
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = clock.monotonic() + READY_SECONDS
         log_path = self.cluster.data.with_name("server.log")
-        while time.monotonic() < deadline:
+        while clock.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
                 self._spawn(log_path)
             if self.cluster.is_ready():

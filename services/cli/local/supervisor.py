@@ -64,9 +64,9 @@ class Supervisor:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Process ids of those that run now, by name, in the order they were started."""
+        """The process id of each one's latest life, by name, in the order they were started."""
         kept = (one for group in self._groups for one in group)
-        return {one.process.name: one.child.pid for one in kept if one.child is not None}
+        return {one.process.name: one.pid for one in kept if one.pid is not None}
 
     def last_lines(self, name: str) -> tuple[str, ...]:
         """What a process printed last, oldest first."""
@@ -82,7 +82,7 @@ class Supervisor:
             self._failed = asyncio.get_running_loop().create_future()
         group = [self._keep(process) for process in processes]
         self._groups.append(group)
-        waiting = {asyncio.ensure_future(one.first_ready.wait()) for one in group}
+        waiting: set[asyncio.Future[object]] = {asyncio.ensure_future(one.first_ready.wait()) for one in group}
         try:
             while waiting and not self._failed.done():
                 done, _ = await asyncio.wait(
@@ -103,11 +103,13 @@ class Supervisor:
 
     async def stop(self) -> None:
         """End every process, last started group first, each within its drain time; nothing is left."""
-        groups, self._groups = self._groups, []
-        for group in reversed(groups):
+        for group in reversed(self._groups):
             await asyncio.gather(*(one.stop() for one in group))
-        if self._failed is not None and not self._failed.done():
-            self._failed.cancel()
+        self._groups.clear()
+        if self._failed is not None and not self._failed.cancel():
+            # A failure that nobody waited for: the run is ending anyway.
+            self._failed.exception()
+        self._failed = None
 
     def kill(self) -> None:
         """End everything at once, for the impatient; `stop` still has to be awaited."""
@@ -147,6 +149,7 @@ class _Kept:
         self.process = process
         self.output = output
         self.child: Child | None = None
+        self.pid: int | None = None
         self.first_ready = asyncio.Event()
         self._policy = policy
         self._say = say
@@ -179,6 +182,7 @@ class _Kept:
             await asyncio.to_thread(self.process.before_start)
         self.output.new_life()
         child = self.child = await Child.start(self.process, self.output)
+        self.pid = child.pid
         self._changed()
         ended = asyncio.ensure_future(child.ended())
         readied = asyncio.ensure_future(self._until_ready())
@@ -208,7 +212,8 @@ class _Kept:
             self.child = None
 
     async def _until_ready(self) -> None:
-        while not await self.process.ready():
+        # What is polled is another process: there is no event to wait for.
+        while not await self.process.ready():  # noqa: ASYNC110
             await asyncio.sleep(READY_POLL_SECONDS)
 
     def _cannot(self, reason: str) -> CannotStayUp:
