@@ -4,7 +4,7 @@ Tables (each owner's first migration makes them): `log (shard, seq, first_positi
 `head (shard, seq, next_position, hash)`, `cursor (consumer, shard, seq)`.
 
 Order: the row of `head` is locked before a commit gets its number and stays locked until that transaction ends. So
-number n+1 is given only after the holder of n is committed or gone: sequence order is commit order, there is no gap, and a
+number n+1 is given only after the holder of n is committed or gone: sequence order is commit order, gapless, and a
 reader that has seen n can never find a smaller number later. The lock is taken last in a transaction, to be held for
 one round trip. The ledger's log has its own writer, without a head row; reading is the same for all.
 """

@@ -1,7 +1,7 @@
 """Calls to another service: own identity, trace, a deadline always, and bounded retries of what may be retried."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
 
 import grpc
@@ -64,8 +64,10 @@ class Peer:
                 await asyncio.sleep(pause)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def stream(self, method: Callable[..., Any], request: Any, timeout: float | None) -> AsyncIterator[Any]:
-        """The messages of a server stream; raises Refusal."""
+    async def stream(
+        self, method: Callable[..., Any], request: Any, timeout: float | None
+    ) -> AsyncGenerator[Any, None]:
+        """The messages of a server stream; raises Refusal. Close it where it is not read to its end."""
         call = method(request, timeout=timeout, metadata=self.metadata())
         try:
             async for message in call:

@@ -1,5 +1,7 @@
 """A gRPC server as every service runs it: identity, deadlines, rich errors, metrics, health, reflection, drain."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

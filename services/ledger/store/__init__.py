@@ -1,0 +1,1 @@
+"""The ledger's log and its projections in PostgreSQL."""

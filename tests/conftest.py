@@ -1,0 +1,51 @@
+"""What tests run on: a real PostgreSQL for the session, a real NATS a test, real processes of the services."""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from services.cli.local import nats, postgres
+from services.runtime import topology
+from tests.harness.databases import Databases
+from tests.harness.processes import Services
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A PostgreSQL of this session, durable as in production."""
+    with tempfile.TemporaryDirectory(prefix="scrip-test-") as folder, postgres.Server.throwaway(Path(folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def databases(postgres_server: postgres.Server) -> Databases:
+    """Fresh databases at a few milliseconds each."""
+    return Databases(postgres_server)
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[nats.Server]:
+    """A NATS of this test; it can be killed and started again."""
+    with nats.Server.throwaway(tmp_path / "nats") as server:
+        yield server
+
+
+@pytest.fixture
+async def nats_url(nats_server: nats.Server) -> str:
+    """Its address, streams and consumers declared."""
+    await topology.declare(nats_server.broker.url)
+    return nats_server.broker.url
+
+
+@pytest.fixture
+async def services(databases: Databases, nats_url: str, tmp_path: Path) -> AsyncIterator[Services]:
+    """Real processes of the services."""
+    folder = tmp_path / "services"
+    folder.mkdir()
+    running = Services(databases, nats_url, folder)
+    try:
+        yield running
+    finally:
+        await running.stop()

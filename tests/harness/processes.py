@@ -1,0 +1,168 @@
+"""Real processes of the services, each with a database of its own, on one PostgreSQL and one NATS."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from services.cli.local.addresses import Addresses, choose_addresses
+from services.cli.local.credentials import Credentials, draw, write_secret_files
+from services.cli.local.environment import service_environment
+from services.cli.local.services import SERVICES
+from services.cli.local.spawn import guarded
+from services.gateway.bootstrap import ensure_admin_key
+from services.runtime.grpc_client import Peer
+from tests.harness.databases import Database, Databases
+from tests.harness.waiting import eventually
+
+READY_SECONDS = 30
+STOP_SECONDS = 20
+
+
+class Services:
+    """Starts, kills and restarts services; everything ends with the test."""
+
+    def __init__(self, databases: Databases, nats_url: str, folder: Path) -> None:
+        self._databases = databases
+        self._nats_url = nats_url
+        self._folder = folder
+        self._addresses: Addresses = choose_addresses(0)
+        self._credentials: Credentials = draw()
+        self._files = write_secret_files(folder, self._credentials)
+        self._own: dict[str, Database] = {}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._peers: list[Peer] = []
+
+    @property
+    def admin_key(self) -> str:
+        """The first admin key; good once the gateway's database is there."""
+        return self._credentials.admin_key
+
+    @property
+    def http_url(self) -> str:
+        """Where the gateway listens."""
+        return self._addresses.http_url
+
+    @property
+    def token(self) -> str:
+        """A service token that every service takes."""
+        return self._credentials.service_tokens["gateway"]
+
+    def address(self, service: str) -> str:
+        """host:port of a service's gRPC server."""
+        return self._addresses.grpc_address(service)
+
+    def ops_url(self, service: str) -> str:
+        """Where a service tells its metrics and readiness."""
+        return f"http://{self._addresses.ops_address(service)}"
+
+    def database(self, service: str) -> Database:
+        """The service's database."""
+        if service not in self._own:
+            self._own[service] = self._databases.create(service)
+            if service == "gateway":
+                ensure_admin_key(self._own[service].owner_dsn, self.admin_key)
+        return self._own[service]
+
+    def dsn(self, service: str) -> str:
+        """The superuser's way into the service's database."""
+        return self.database(service).owner_dsn
+
+    def query(self, service: str, statement: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Rows of one statement in the service's database."""
+        with psycopg.connect(self.dsn(service), autocommit=True) as connection:
+            return connection.execute(statement.encode(), parameters or None).fetchall()
+
+    def peer(self, service: str) -> Peer:
+        """A channel to a service, as the gateway."""
+        peer = Peer(service, self.address(service), self.token)
+        self._peers.append(peer)
+        return peer
+
+    async def start(self, *names: str) -> None:
+        """Starts services and waits until each is ready."""
+        for name in names:
+            self._spawn(name)
+        for name in names:
+            await self.ready(name)
+
+    async def ready(self, name: str) -> None:
+        """Returns when the service says that it is ready; raises with its last words when it is not in time."""
+        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+
+            async def is_ready() -> bool:
+                if self._processes[name].poll() is not None:
+                    raise AssertionError(f"{name} ended:\n{self.last_words(name)}")
+                try:
+                    return (await client.get(f"{self.ops_url(name)}/readyz")).status_code == httpx.codes.OK
+                except httpx.HTTPError:
+                    return False
+
+            await eventually(is_ready, READY_SECONDS, lambda: f"{name} is not ready:\n{self.last_words(name)}")
+
+    def kill(self, name: str) -> None:
+        """Ends a service as a crash would."""
+        self._processes[name].kill()
+        self._processes[name].wait(STOP_SECONDS)
+
+    def terminate(self, name: str) -> None:
+        """Asks a service to drain."""
+        self._processes[name].terminate()
+
+    def wait(self, name: str) -> int:
+        """Exit status of a service that was told to end."""
+        return self._processes[name].wait(STOP_SECONDS)
+
+    async def restart(self, name: str) -> None:
+        """Starts a service again that has ended."""
+        self._spawn(name)
+        await self.ready(name)
+
+    def pid(self, name: str) -> int:
+        """The service's process id."""
+        return self._processes[name].pid
+
+    def last_words(self, name: str) -> str:
+        """The end of a service's log."""
+        path = self._folder / f"{name}.log"
+        return "\n".join(path.read_text(errors="replace").splitlines()[-40:]) if path.exists() else ""
+
+    async def stop(self) -> None:
+        """Ends everything that still runs and drops the databases."""
+        for peer in self._peers:
+            await peer.close()
+        for process in self._processes.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self._processes.values():
+            try:
+                await asyncio.to_thread(process.wait, STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(STOP_SECONDS)
+        for database in self._own.values():
+            self._databases.drop(database)
+
+    def _spawn(self, name: str) -> None:
+        environment = service_environment(
+            SERVICES[name],
+            inherited=os.environ,
+            addresses=self._addresses,
+            credentials=self._credentials,
+            files=self._files,
+            dsn=self.database(name).dsn,
+            nats_url=self._nats_url,
+        )
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                guarded([sys.executable, "-m", SERVICES[name].module]),
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
