@@ -4,26 +4,68 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROTOS := $(shell find proto -name '*.proto')
 SERVICE_PROTOS := $(filter-out %/events.proto,$(PROTOS))
+PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto
+ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install generate run test lint bench clean
+.PHONY: help install generate run test lint format bench lock baseline clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-install: $(VENV)/.installed gen/.generated ## make .venv with everything that is needed
+install: gen/.generated ## make .venv with everything that is needed, and the stubs
 
-$(VENV)/.installed: requirements/dev.txt pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@echo $(CURDIR)/gen > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/scrip-gen.pth"
-	@touch $@
+run: install ## start PostgreSQL, NATS and all services; ARGS="--port 9000 --data-dir other" goes to scrip run
+	@exec $(BIN)/scrip run $(ARGS)
+
+test: install ## run every test against a PostgreSQL and a NATS of its own; ARGS="-k ledger" picks some
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: install ## check style, types, imports between modules, and the protos
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "some files are not formatted: run make format"; exit 1; }
+	@$(BIN)/mypy
+	@PYTHONPATH=gen $(BIN)/lint-imports --no-logo
+	@$(BIN)/buf lint
+	@$(BIN)/buf format --diff --exit-code proto
+	@$(BIN)/buf breaking --against proto/baseline.binpb
+
+format: install ## put code and protos into the common form
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/buf format --write proto
+
+bench: install ## measure; one JSON object a line on stdout, progress on stderr; ARGS="engine execute cold" picks some
+	@$(BIN)/python -m bench $(ARGS)
 
 generate: gen/.generated ## make the stubs in gen/ from proto/
 
+lock: ## write requirements/dev.txt anew from pyproject.toml (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra local --extra dev pyproject.toml --output-file requirements/dev.txt
+
+baseline: install ## let the present protos be what later ones must not break
+	@$(BIN)/buf build --exclude-source-info --output proto/baseline.binpb
+
+clean: ## remove what was made here; data of `make run` in .scrip stay
+	rm -rf $(VENV) gen .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+# uv installs in a second what takes pip half a minute; where it cannot be had, pip does.
+$(VENV)/.installed: requirements/dev.txt pyproject.toml
+	@echo "installing into $(VENV) …" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null || true
+	@if [ -x $(BIN)/uv ]; then \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt; \
+	else \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; \
+	fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "scrip-stubs.pth").write_text("$(CURDIR)/gen\n")'
+	@touch $@
+
 gen/.generated: $(PROTOS) $(VENV)/.installed
 	@rm -rf gen && mkdir -p gen
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=gen --pyi_out=gen $(PROTOS)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=gen --mypy_grpc_out=gen $(SERVICE_PROTOS)
+	@$(PROTOC) --python_out=gen --pyi_out=gen $(PROTOS)
+	@$(PROTOC) --grpc_python_out=gen --mypy_grpc_out=quiet:gen $(SERVICE_PROTOS)
 	@touch $@

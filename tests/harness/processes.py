@@ -109,6 +109,10 @@ class Services:
         self._processes[name].kill()
         self._processes[name].wait(STOP_SECONDS)
 
+    def disconnect(self, name: str) -> None:
+        """Ends every database session of a service under it."""
+        self._databases.disconnect(self.database(name))
+
     def terminate(self, name: str) -> None:
         """Asks a service to drain."""
         self._processes[name].terminate()
@@ -150,7 +154,7 @@ class Services:
     def _spawn(self, name: str) -> None:
         environment = service_environment(
             SERVICES[name],
-            inherited=os.environ,
+            inherited=os.environ,  # noqa: TID251 (children run in the environment of the tests)
             addresses=self._addresses,
             credentials=self._credentials,
             files=self._files,
