@@ -90,9 +90,7 @@ def nats_server() -> Path:
 def output_of(argv: list[str]) -> str | None:
     """What a command prints, stripped; None if it fails or takes too long."""
     try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=VERSION_SECONDS, check=True
-        )
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=VERSION_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

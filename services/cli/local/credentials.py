@@ -89,9 +89,7 @@ def write_secret_files(folder: Path, credentials: Credentials) -> SecretFiles:
     for made in (secrets, provider):
         made.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = SecretFiles(secrets / "service-tokens", secrets / "quote-keys", provider)
-    digests = {
-        name: hashlib.sha256(token.encode()).hexdigest() for name, token in credentials.service_tokens.items()
-    }
+    digests = {name: hashlib.sha256(token.encode()).hexdigest() for name, token in credentials.service_tokens.items()}
     write_private(files.service_tokens, "".join(f"{name} {digest}\n" for name, digest in digests.items()))
     write_private(files.quote_keys, f"{credentials.quote_key}\n")
     return files

@@ -37,9 +37,7 @@ def create_roles(cluster: Cluster, passwords: dict[str, str]) -> None:
             )
 
 
-def create_database(
-    cluster: Cluster, name: str, service: str, *, template: str | None = None
-) -> None:
+def create_database(cluster: Cluster, name: str, service: str, *, template: str | None = None) -> None:
     """A database that the service's role may enter, and no other role; analytics' also the analyst.
 
     It exists afterwards whether or not it did before. `template` is a database to copy, which nobody
@@ -54,9 +52,7 @@ def create_database(
         if not known:
             source = sql.Identifier(template or "template1")
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(database, source))
-        connection.execute(
-            sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(database)
-        )
+        connection.execute(sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
         connection.execute(
             sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
                 database, sql.SQL(", ").join(map(sql.Identifier, roles))
@@ -67,13 +63,9 @@ def create_database(
 def drop_database(cluster: Cluster, name: str) -> None:
     """Remove a database with everything in it, ending the sessions that use it."""
     with owner(cluster) as connection:
-        connection.execute(
-            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-        )
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def owner(cluster: Cluster) -> psycopg.Connection:
     """A superuser's connection without a transaction, as CREATE DATABASE needs."""
-    return psycopg.connect(
-        cluster.owner_dsn(), autocommit=True, connect_timeout=CONNECT_SECONDS
-    )
+    return psycopg.connect(cluster.owner_dsn(), autocommit=True, connect_timeout=CONNECT_SECONDS)

@@ -71,9 +71,7 @@ class Output:
     what an interpreter prints when it cannot even start.
     """
 
-    def __init__(
-        self, log_file: Path, echo: Callable[[str], None], echo_from: Severity = Severity.WARNING
-    ) -> None:
+    def __init__(self, log_file: Path, echo: Callable[[str], None], echo_from: Severity = Severity.WARNING) -> None:
         """`log_file` is appended to, and moved to `<name>.1` when it has grown to 10 MiB."""
         self.log_file = log_file
         self._echo = echo
@@ -95,7 +93,11 @@ class Output:
 
     def feed(self, data: bytes) -> None:
         """Take bytes as they come; lines are acted on once they end, or grow beyond 64 KiB."""
-        self._write(data)
+        try:
+            self._write(data)
+        except OSError:
+            # A full disk must not stop the reading: the child would hang on a full pipe.
+            self._file = None
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
             self._line(line)

@@ -21,6 +21,9 @@ from services.runtime import clock, ids
 
 USER = "scrip"
 MAX_PAYLOAD_BYTES = 2 * 1024 * 1024
+FILE_STORE_BYTES_MAX = 16 * 1024**3
+"""A ceiling. Left out, it is what the disk has free, and a stream that may grow larger is refused."""
+
 READY_SECONDS = 30
 STOP_SECONDS = 15
 POLL_SECONDS = 0.02
@@ -68,7 +71,7 @@ def open_broker(folder: Path, port: int, monitoring_port: int, password: str) ->
         f'listen: "127.0.0.1:{port}"',
         f'http: "127.0.0.1:{monitoring_port}"',
         f"max_payload: {MAX_PAYLOAD_BYTES}",
-        f"jetstream {{ store_dir: {json.dumps(str(folder / 'jetstream'))} }}",
+        f"jetstream {{ store_dir: {json.dumps(str(folder / 'jetstream'))}, max_file_store: {FILE_STORE_BYTES_MAX} }}",
         f"authorization {{ user: {USER}, password: {json.dumps(password)} }}",
     ]
     write_private(config, "\n".join(lines) + "\n")

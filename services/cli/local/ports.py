@@ -34,9 +34,7 @@ def check_free(ports: dict[str, int]) -> None:
     for purpose, port in ports.items():
         bound = try_bind(port)
         if bound is None:
-            raise LocalError(
-                f"Port {port} ({purpose}) is taken; choose another with --port (0 = any free ports)."
-            )
+            raise LocalError(f"Port {port} ({purpose}) is taken; choose another with --port (0 = any free ports).")
         bound.close()
 
 

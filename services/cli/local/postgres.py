@@ -85,9 +85,7 @@ class Cluster:
 
     def owner_dsn(self, database: str = "postgres") -> str:
         """The superuser's way in, over the socket."""
-        return make_conninfo(
-            host=str(self.sockets), port=self.port, user=SUPERUSER, dbname=database, sslmode="disable"
-        )
+        return make_conninfo(host=str(self.sockets), port=self.port, user=SUPERUSER, dbname=database, sslmode="disable")
 
     def role_dsn(self, role: str, password: str, database: str) -> str:
         """A role's way in, over TCP, as a URL."""
@@ -117,9 +115,7 @@ def server_environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def open_cluster(
-    folder: Path, port: int, *, named_programs: Path | None = None, fsync: bool = True
-) -> Cluster:
+def open_cluster(folder: Path, port: int, *, named_programs: Path | None = None, fsync: bool = True) -> Cluster:
     """The cluster in `folder`, made if it is not there yet.
 
     `port` is the TCP port it will listen on. `fsync=False` is for throwaway servers of tests only:

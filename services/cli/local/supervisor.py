@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from services.cli.local.child import Child, Process
 from services.cli.local.errors import CannotStayUp
@@ -82,18 +83,14 @@ class Supervisor:
             self._failed = asyncio.get_running_loop().create_future()
         group = [self._keep(process) for process in processes]
         self._groups.append(group)
-        waiting: set[asyncio.Future[object]] = {asyncio.ensure_future(one.first_ready.wait()) for one in group}
+        all_ready = asyncio.gather(*(one.first_ready.wait() for one in group))
         try:
-            while waiting and not self._failed.done():
-                done, _ = await asyncio.wait(
-                    {*waiting, self._failed}, return_when=asyncio.FIRST_COMPLETED
-                )
-                waiting -= done
+            either: list[asyncio.Future[Any]] = [all_ready, self._failed]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if self._failed.done():
                 self._failed.result()
         finally:
-            for waiter in waiting:
-                waiter.cancel()
+            all_ready.cancel()
 
     async def wait(self) -> None:
         """Wait until a process cannot stay up, and raise CannotStayUp. Cancel it to stop waiting."""

@@ -1,0 +1,140 @@
+"""`scrip execute`: run a tool and print what it made."""
+
+import base64
+import json
+import mimetypes
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from services.cli.client import Answer, Api
+from services.cli.commands.common import gateway_command
+from services.cli.errors import Refused
+from services.cli.output import Output
+from services.runtime import clock, ids
+
+FILE_BYTES_MAX = 1024 * 1024
+WAIT_PER_CALL_SECONDS = 60
+CALL_MARGIN_SECONDS = 15
+POLL_SECONDS = 1.0
+RUNNING = ("QUEUED", "RUNNING")
+
+
+@click.command()
+@click.argument("slug")
+@click.option("--input", "given", metavar="JSON|@FILE", default="{}", help="The input, a JSON object; @- reads stdin.")
+@click.option("--file", "files", metavar="PROPERTY=PATH", multiple=True, help="A file (up to 1 MiB) as a property.")
+@click.option(
+    "--wait", "wait_seconds", type=click.IntRange(0, 3600), default=60, show_default=True,
+    help="Seconds to wait for the outcome; the job goes on without us.",
+)  # fmt: skip
+@click.option("--quote", "quote_id", help="Execute a quote that was made before.")
+@click.option("--idempotency-key", metavar="KEY", help="Repeat with the same one to get the same job.")
+@gateway_command
+def execute(
+    api: Api,
+    output: Output,
+    slug: str,
+    given: str,
+    files: tuple[str, ...],
+    wait_seconds: int,
+    quote_id: str | None,
+    idempotency_key: str | None,
+) -> None:
+    """Execute the tool SLUG and print its output.
+
+    Credits and duration go to stderr. The exit status is 1 if the job did not succeed.
+
+    \b
+    Examples:
+      scrip execute detect-language --input '{"text": "Guten Morgen"}'
+      scrip execute pdf-to-text --file file=paper.pdf
+      scrip execute barcode-read --file image=ticket.png --json | jq .output
+    """
+    body: dict[str, Any] = {"input": read_input(given) | dict(map(read_file, files))}
+    body |= {"quote_id": quote_id} if quote_id else {}
+    deadline = clock.monotonic() + wait_seconds
+    first_wait = min(wait_seconds, WAIT_PER_CALL_SECONDS)
+    answer = api.post(
+        f"/v1/tools/{quote(slug, safe='')}/execute",
+        body,
+        headers={"Idempotency-Key": idempotency_key or ids.uuid7(), "Prefer": f"wait={first_wait}"},
+        timeout=first_wait + CALL_MARGIN_SECONDS,
+    )
+    job = wait_for_end(api, answer, deadline)
+    status = str(job.get("status"))
+    if status not in ("SUCCEEDED", *RUNNING):
+        raise Refused({"title": "The job did not succeed", "reason": f"JOB_{status}", "detail": said_of(job)} | job)
+    if output.as_json:
+        output.json_object(job)
+        return
+    output.note(said_of(job))
+    if status == "SUCCEEDED":
+        output.line(json.dumps(job.get("output"), ensure_ascii=False, indent=2))
+    else:
+        output.note(f"It goes on. Ask for it: GET /v1/jobs/{job.get('job_id')}")
+
+
+def wait_for_end(api: Api, answer: Answer, deadline: float) -> dict[str, Any]:
+    """The job as it is when it has ended or at the deadline, whichever comes first."""
+    job = answer.json_object
+    while job.get("status") in RUNNING and clock.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        job = api.get(f"/v1/jobs/{job['job_id']}")
+    return job
+
+
+def said_of(job: dict[str, Any]) -> str:
+    """One line about a job: `SUCCEEDED in 12 ms, 0.5 credits, job …`."""
+    credit = job.get("credits") or {}
+    parts = [str(job.get("status"))]
+    if job.get("duration_ms") is not None:
+        parts[0] += f" in {job['duration_ms']} ms"
+    if credit.get("settled"):
+        parts.append(f"{credit.get('captured')} credits")
+    elif credit.get("reserved") is not None:
+        parts.append(f"{credit['reserved']} credits reserved")
+    parts.append(f"job {job.get('job_id')}")
+    error = job.get("error")
+    if isinstance(error, dict):
+        parts.append(str(error.get("message") or error.get("detail") or error.get("reason") or error))
+    elif error:
+        parts.append(str(error))
+    return ", ".join(parts)
+
+
+def read_input(given: str) -> dict[str, Any]:
+    """The JSON object given on the command line, in a file, or on stdin."""
+    text = given
+    if given.startswith("@"):
+        try:
+            with click.open_file(given[1:], encoding="utf-8") as file:
+                text = file.read()
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.UsageError(f"--input {given} cannot be read: {error}.") from None
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"--input is not JSON: {error}. To give a file, write --input @FILE.") from None
+    if not isinstance(content, dict):
+        raise click.UsageError('--input must be a JSON object, as {"text": "…"}.')
+    return content
+
+
+def read_file(given: str) -> tuple[str, str]:
+    """`property=path` as the property and the file as a `data:` URL."""
+    name, equals, path_text = given.partition("=")
+    path = Path(path_text)
+    if not name or not equals or not path_text:
+        raise click.UsageError(f"--file {given} must be PROPERTY=PATH.")
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise click.UsageError(f"--file {path} is larger than {FILE_BYTES_MAX} bytes, which is all a call takes.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"--file {path} cannot be read: {error.strerror}.") from None
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return name, f"data:{media_type};base64,{base64.b64encode(data).decode()}"
