@@ -1,28 +1,25 @@
-"""The commit loop of one shard: while one commit is in flight the next batch gathers; then it is decided and appended.
+"""The commit loop of some shards: while one commit is in flight the next gathers; then it is decided and appended.
 
-There is no timer and no batch size to tune: a batch is what arrived during one fsync. Nothing is answered before the
+There is no timer and no batch size to tune: a commit is what arrived during one fsync. Nothing is answered before the
 commit it depends on; answers that depend on no new event wait for the log's head to be confirmed instead.
 
 Whatever is in doubt (connection lost, timeout, another process was first) is settled by the log alone: memory is
-dropped and folded again, and the same batch decided again. What did land is found by its request id and answered as a
+dropped and folded again, and what waited is decided again. What did land is found by its request id and answered as a
 replay.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
-from scrip.ledger.v1 import events_pb2 as pb
 
-from services.ledger.application.shard import Answer, BrokenChainError, Recorded, Refused, Result, Shard, insufficient
-from services.ledger.domain.account import Account, Grant
+from services.ledger.application import recorded
+from services.ledger.application.shard import BrokenChainError, Recorded, Result, Shard
+from services.ledger.application.work import Queue, Work
 from services.ledger.domain.commands import Command
-from services.ledger.domain.errors import CommandRefusedError
-from services.ledger.domain.events import AccountOpened, CreditsGranted, RequestRefused
-from services.ledger.store import codec
-from services.ledger.store.log import ShardLog
+from services.ledger.store.codec import UnknownEventError
+from services.ledger.store.log import Commit, LogStore
 from services.runtime import clock, logs
 from services.runtime.errors import Refusal, unavailable
 from services.runtime.lifecycle import Signal
@@ -31,249 +28,160 @@ log = logs.get("committer")
 T = TypeVar("T")
 
 FOLD_COMMITS = 256
-QUEUE_COMMANDS_MAX = 20_000
-# What wakes a quiet shard although nothing is due.
+APPEND_SECONDS = 10
+# What wakes a quiet loop although nothing is due.
 IDLE_SECONDS = 60.0
-RETRY_SECONDS = 0.1
+RETRY_SECONDS = 0.05
 RETRY_SECONDS_MAX = 2.0
 _DOUBT = (psycopg.Error, OSError, TimeoutError)
-
-
-class _Work:
-    """Commands of one caller, answered together; without any it waits for the confirmed head."""
-
-    __slots__ = ("commands", "decided", "done", "look", "results")
-
-    def __init__(
-        self, commands: Sequence[Command], done: asyncio.Future[Any], look: Callable[[Shard], object] | None = None
-    ) -> None:
-        self.commands = commands
-        self.look = look
-        # Results that are durable, and those of the batch in hand, which may yet be dropped and decided again.
-        self.results: list[Result] = []
-        self.decided: list[Result] = []
-        self.done = done
+_MISFIT = (BrokenChainError, UnknownEventError)
 
 
 class Committer:
-    """One shard: its memory, its log and its loop. `appended` is poked after every commit."""
+    """Some shards of one process: their memory, their log and one loop. `appended` is poked after every commit."""
 
-    def __init__(self, dsn: str, number: int, writer: str, appended: Signal) -> None:
-        self._log = ShardLog(dsn, number)
+    def __init__(self, dsn: str, numbers: Sequence[int], writer: str, appended: Signal) -> None:
+        self._log = LogStore(dsn)
         self._writer = writer
         self._appended = appended
-        self._shard = Shard(number)
-        self._queue: deque[_Work] = deque()
-        self._queued = 0
+        self._shards = {number: Shard(number) for number in numbers}
+        # Shards whose memory must be folded before it may be decided on: all at first.
+        self._stale = set(numbers)
+        self._queues = {number: Queue(number) for number in numbers}
         self._arrived = Signal()
 
-    @property
-    def shard(self) -> Shard:
-        """Memory; between batches it is what the log says up to its `seq`."""
-        return self._shard
-
-    async def execute(self, commands: Sequence[Command]) -> list[Result]:
-        """One result per command, in order, each durable."""
-        work = _Work(commands, asyncio.get_running_loop().create_future())
-        results: list[Result] = await self._enqueue(work)
+    async def execute(self, number: int, commands: Sequence[Command]) -> list[Result]:
+        """One result per command of one shard, in order, each durable."""
+        work = Work(commands)
+        self._queues[number].add(work)
+        self._arrived.poke()
+        results: list[Result] = await work.done
         return results
 
-    async def read(self, look: Callable[[Shard], T]) -> T:
-        """What `look` finds in memory at the confirmed head of the log.
+    async def read(self, number: int, look: Callable[[Shard], T]) -> T:
+        """What `look` finds in memory at the confirmed head of a shard's log.
 
         It looks from within the loop: once that goes on, memory holds what is decided and not yet durable.
         """
-        work = _Work((), asyncio.get_running_loop().create_future(), look)
-        found: T = await self._enqueue(work)
-        return found
-
-    async def _enqueue(self, work: _Work) -> Any:
-        commands = work.commands
-        if self._queued + len(commands) > QUEUE_COMMANDS_MAX:
-            raise Refusal(
-                "RATE_LIMITED",
-                f"{self._queued} commands wait on this shard, at most {QUEUE_COMMANDS_MAX} may; try again shortly",
-                {"queued": self._queued, "limit": QUEUE_COMMANDS_MAX, "retry_after_seconds": 1},
-            )
-        self._queue.append(work)
-        self._queued += len(commands)
+        work = Work((), look)
+        self._queues[number].add(work)
         self._arrived.poke()
-        return await work.done
+        found: T = await work.done
+        return found
 
     async def run(self) -> None:
         """Commits for ever. An outage is waited out; a log that does not fit is not served until it does."""
         pause = RETRY_SECONDS
         while True:
             try:
-                if not self._queue and not self._is_due():
+                for number in list(self._stale):
+                    await self._fold(number)
+                if not any(self._queues.values()) and not self._is_due():
                     await self._arrived.wait(self._seconds_to_deadline())
-                await self._commit_once()
+                await self._commit()
                 pause = RETRY_SECONDS
             except asyncio.CancelledError:
                 self._refuse_waiting(unavailable("ledger"))
                 await self._log.close()
                 raise
             except _DOUBT as error:
-                log.warning("log_in_doubt", shard=self._shard.number, error=type(error).__name__)
+                log.warning("log_in_doubt", shards=list(self._shards), error=type(error).__name__)
                 await self._start_over(pause)
                 pause = min(pause * 2, RETRY_SECONDS_MAX)
-            except (BrokenChainError, codec.UnknownEventError) as error:
-                log.error("shard_stopped", shard=self._shard.number, error=str(error))
+            except _MISFIT as error:
+                log.error("log_does_not_fit", error=str(error))
                 self._refuse_waiting(unavailable("ledger"))
                 await self._start_over(RETRY_SECONDS_MAX)
             except Exception:
                 # A defect: whoever waits gets an answer, and memory is what the log says again.
-                log.exception("commit_failed", shard=self._shard.number)
-                self._refuse_waiting(Refusal("INTERNAL", "the ledger failed on this shard"))
+                log.exception("commit_failed")
+                self._refuse_waiting(Refusal("INTERNAL", "the ledger failed"))
                 await self._start_over(pause)
 
-    async def _commit_once(self) -> None:
-        """Decides what waits and makes it durable, then answers."""
-        taken = self._decide()
-        if self._shard.has_events:
-            commit = self._shard.close(self._writer)
-            async with asyncio.timeout(10):
-                if not await self._log.append(commit, self._shard.seq, self._shard.hash):
-                    await self._explain_and_fold()
-                    return
-            self._shard.committed(commit)
-            self._appended.poke()
-        elif taken and not await self._is_at_head():
-            await self._fold()
-            return
-        await self._answer(taken)
-
-    def _decide(self) -> list[_Work]:
-        """Decides what waits, in order, until the batch is full; answers whom that touched.
-
-        A caller's commands may spread over several batches; a caller who is gone is passed over.
-        """
-        self._shard.begin(clock.now_us())
-        taken: list[_Work] = []
-        for work in self._queue:
-            taken.append(work)
-            work.decided = []
-            if work.done.done():
+    async def _commit(self) -> None:
+        """Decides what waits on every shard, makes it durable in one statement, then answers."""
+        commits: dict[int, Commit] = {}
+        confirm: list[int] = []
+        now = clock.now_us()
+        for number, shard in self._shards.items():
+            queue = self._queues[number]
+            if not queue and (shard.next_deadline is None or shard.next_deadline > now):
                 continue
-            for place in range(len(work.results), len(work.commands)):
-                result = None if self._shard.is_full else self._shard.execute(work.commands[place])
-                if result is None:
-                    return taken
-                work.decided.append(result)
-        return taken
+            shard.begin(now)
+            queue.decide(shard)
+            if shard.has_events:
+                commits[number] = shard.close(self._writer)
+            else:
+                confirm.append(number)
+        async with asyncio.timeout(APPEND_SECONDS):
+            durable = await self._log.append(list(commits.values())) if commits else set()
+            for number, commit in commits.items():
+                if number in durable:
+                    self._shards[number].committed(commit)
+                else:
+                    await self._explain(number)
+            heads = await self._log.heads(confirm) if confirm else {}
+        if durable:
+            self._appended.poke()
+        current = [number for number, head in heads.items() if self._is_at_head(number, head)]
+        for number in (*durable, *current):
+            await self._answer(number)
 
-    async def _answer(self, taken: list[_Work]) -> None:
-        """What was decided is durable: answers those whose commands are all done."""
-        for work in taken:
-            for result in work.decided:
-                work.results.append(await self._read_back(result) if isinstance(result, Recorded) else result)
-            work.decided = []
-            if work.done.done() or len(work.results) == len(work.commands):
-                self._queue.popleft()
-                self._queued -= len(work.commands)
-                if not work.done.done():
-                    _fulfil(work, self._shard)
+    async def _answer(self, number: int) -> None:
+        """What was decided on a shard is durable: answers, first reading back what replays need."""
+        for work in self._queues[number].decided():
+            for place, result in enumerate(work.decided):
+                if isinstance(result, Recorded):
+                    body = await self._log.body(number, result.seq)
+                    work.decided[place] = recorded.answer(body, result.index)
+        self._queues[number].answer(self._shards[number])
 
-    async def _read_back(self, recorded: Recorded) -> Result:
-        batch = pb.EventBatch.FromString(await self._log.body(recorded.seq))
-        event = codec.decode(batch.events[recorded.index])
-        position = batch.first_position + recorded.index
-        at = batch.recorded_at.ToMicroseconds()
-        match event:
-            case RequestRefused():
-                return Refused(insufficient(event))
-            case AccountOpened():
-                return Answer(Account(event.account_id, at), True, position)
-            case CreditsGranted():
-                return Answer(_as_granted(event, at), True, position)
-            case _:
-                raise BrokenChainError(f"commit {recorded.seq} does not hold the answer its request id points to")
-
-    async def _is_at_head(self) -> bool:
-        seq, digest = await self._log.head()
-        if (seq == self._shard.seq and digest != self._shard.hash) or seq < self._shard.seq:
-            raise BrokenChainError(f"LOG_REGRESSED: folded {self._shard.seq}, the log ends with {seq}")
-        return seq == self._shard.seq
-
-    async def _explain_and_fold(self) -> None:
+    async def _explain(self, number: int) -> None:
         """After an append that made no row: another process was first, the log regressed, or our clock is ahead."""
-        if await self._log.hash_at(self._shard.seq) != self._shard.hash:
-            raise BrokenChainError(f"LOG_REGRESSED: the log has no commit {self._shard.seq} as it was folded")
-        if await self._log.hash_at(self._shard.seq + 1) is None:
+        shard = self._shards[number]
+        self._stale.add(number)
+        if await self._log.hash_of(number, shard.seq) != shard.hash:
+            raise BrokenChainError(f"LOG_REGRESSED: shard {number} has no commit {shard.seq} as it was folded")
+        if await self._log.hash_of(number, shard.seq + 1) is None:
             raise BrokenChainError("CLOCK_AHEAD: this clock is over a second ahead of the database's")
-        log.info("race_lost", shard=self._shard.number, seq=self._shard.seq + 1)
-        self._shard = Shard(self._shard.number)
-        await self._fold()
+        log.info("race_lost", shard=number, seq=shard.seq + 1)
 
-    async def _fold(self) -> None:
-        """Brings memory up to the head of the log. Decided events must not be in memory."""
-        if self._shard.has_events:
-            self._shard = Shard(self._shard.number)
-        while commits := await self._log.read(self._shard.seq, FOLD_COMMITS):
+    def _is_at_head(self, number: int, head: tuple[int, bytes]) -> bool:
+        shard = self._shards[number]
+        seq, digest = head
+        if seq < shard.seq or (seq == shard.seq and digest != shard.hash):
+            raise BrokenChainError(f"LOG_REGRESSED: shard {number} was folded to {shard.seq}, its log ends with {seq}")
+        if seq > shard.seq:
+            self._stale.add(number)
+        return seq == shard.seq
+
+    async def _fold(self, number: int) -> None:
+        """Brings a shard's memory up to the head of its log, from the start where it ran ahead of it."""
+        shard = self._shards[number]
+        if shard.has_events:
+            shard = self._shards[number] = Shard(number)
+        while commits := await self._log.read(number, shard.seq, shard.hash, FOLD_COMMITS):
             for commit in commits:
-                self._shard.fold(commit)
+                shard.fold(commit)
             await asyncio.sleep(0)
+        self._stale.discard(number)
 
     async def _start_over(self, pause: float) -> None:
-        """Drops memory and connection and folds anew, trying until the database answers."""
-        while True:
-            self._shard = Shard(self._shard.number)
-            await self._log.close()
-            await asyncio.sleep(pause)
-            try:
-                await self._fold()
-                return
-            except _DOUBT as error:
-                log.warning("database_down", shard=self._shard.number, error=type(error).__name__)
-                pause = min(pause * 2, RETRY_SECONDS_MAX)
-            except (BrokenChainError, codec.UnknownEventError) as error:
-                log.error("shard_stopped", shard=self._shard.number, error=str(error))
-                self._refuse_waiting(unavailable("ledger"))
-                pause = RETRY_SECONDS_MAX
+        """Drops memory and connection; everything is folded before it is decided on again."""
+        self._shards = {number: Shard(number) for number in self._shards}
+        self._stale = set(self._shards)
+        await self._log.close()
+        await asyncio.sleep(pause)
 
     def _refuse_waiting(self, refusal: Refusal) -> None:
-        for work in self._queue:
-            if not work.done.done():
-                work.done.set_exception(refusal)
-        self._queue.clear()
-        self._queued = 0
+        for queue in self._queues.values():
+            queue.refuse(refusal)
 
     def _is_due(self) -> bool:
-        deadline = self._shard.next_deadline
-        return deadline is not None and deadline <= clock.now_us()
+        return self._seconds_to_deadline() <= 0
 
     def _seconds_to_deadline(self) -> float:
-        deadline = self._shard.next_deadline
-        if deadline is None:
+        deadlines = [shard.next_deadline for shard in self._shards.values() if shard.next_deadline is not None]
+        if not deadlines:
             return IDLE_SECONDS
-        return min(max((deadline - clock.now_us()) / clock.MICROS_PER_SECOND, 0.001), IDLE_SECONDS)
-
-
-def _fulfil(work: _Work, shard: Shard) -> None:
-    """Answers a work; what a look refuses goes to the one who asked."""
-    if work.look is None:
-        work.done.set_result(work.results)
-        return
-    try:
-        work.done.set_result(work.look(shard))
-    except CommandRefusedError as error:
-        work.done.set_exception(error)
-
-
-def _as_granted(event: CreditsGranted, at: int) -> Grant:
-    """The grant as it was made."""
-    return Grant(
-        number=event.grant_number,
-        grant_id=event.grant_id,
-        amount=event.amount,
-        available=event.amount,
-        reserved=0,
-        source=event.source,
-        priority=event.priority,
-        effective_at=event.effective_at,
-        expires_at=event.expires_at,
-        created_at=at,
-        paid_amount=event.paid_amount,
-        paid_currency=event.paid_currency,
-        reference=event.cause.reference,
-    )
+        return min((min(deadlines) - clock.now_us()) / clock.MICROS_PER_SECOND, IDLE_SECONDS)

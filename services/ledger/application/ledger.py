@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from services.ledger.application.committer import Committer
 from services.ledger.application.shard import Result, Shard
@@ -12,6 +12,11 @@ from services.ledger.domain.account import Account, Balance, Reservation, balanc
 from services.ledger.domain.commands import Command
 from services.runtime import clock
 from services.runtime.lifecycle import Signal
+
+T = TypeVar("T")
+
+# Commit loops of a process: one decides while the other waits for its fsync.
+LANES = 2
 
 
 def shard_of(account_id: str, shards: int) -> int:
@@ -28,8 +33,10 @@ class Ledger:
         self.entries_signal = Signal()
         self.followers_signal = Signal()
         appended = _Fanout(self.relay_signal, self.entries_signal, self.followers_signal)
-        self._committers = [Committer(dsn, number, writer, appended) for number in range(shards)]
-        self._shard_numbers: dict[str, int] = {}
+        self._shards = shards
+        self._committers = [
+            Committer(dsn, range(lane, shards, LANES), writer, appended) for lane in range(min(LANES, shards))
+        ]
 
     async def run(self) -> None:
         """Commits until cancelled."""
@@ -39,18 +46,19 @@ class Ledger:
 
     def shard_number(self, account_id: str) -> int:
         """The account's shard."""
-        return shard_of(account_id, len(self._committers))
+        return shard_of(account_id, self._shards)
 
     async def execute(self, commands: Sequence[Command]) -> list[Result]:
         """One result per command, in their order; those of one shard stand in one queue, so order holds there."""
         if len(commands) == 1:
-            return await self._committers[self.shard_number(commands[0].account_id)].execute(commands)
+            number = self.shard_number(commands[0].account_id)
+            return await self._committer(number).execute(number, commands)
         places: dict[int, list[int]] = {}
         for place, command in enumerate(commands):
             places.setdefault(self.shard_number(command.account_id), []).append(place)
         answers = await asyncio.gather(
             *(
-                self._committers[number].execute([commands[place] for place in of_shard])
+                self._committer(number).execute(number, [commands[place] for place in of_shard])
                 for number, of_shard in places.items()
             )
         )
@@ -68,7 +76,7 @@ class Ledger:
             at = max(clock.now_us(), shard.at)
             return account, balance_at(account, at), f"{shard.number}:{shard.next_position - 1}", at
 
-        return await self._committers[self.shard_number(account_id)].read(look)
+        return await self._read(account_id, look)
 
     async def reservation(self, account_id: str, reservation_id: str) -> Reservation:
         """One reservation, open or ended; raises AccountNotFound, ReservationNotFound."""
@@ -77,9 +85,9 @@ class Ledger:
             reservation = _account(shard, account_id).reservation(reservation_id)
             if reservation is None:
                 raise errors.ReservationNotFoundError(account_id=account_id, reservation_id=reservation_id)
-            return replace(reservation)
+            return reservation.copy()
 
-        return await self._committers[self.shard_number(account_id)].read(look)
+        return await self._read(account_id, look)
 
     async def head(self, account_id: str) -> tuple[int, int, str]:
         """(shard, last commit, last position) at the confirmed head of the account's shard; raises AccountNotFound."""
@@ -88,7 +96,14 @@ class Ledger:
             _account(shard, account_id)
             return shard.number, shard.seq, f"{shard.number}:{shard.next_position - 1}"
 
-        return await self._committers[self.shard_number(account_id)].read(look)
+        return await self._read(account_id, look)
+
+    async def _read(self, account_id: str, look: Callable[[Shard], T]) -> T:
+        number = self.shard_number(account_id)
+        return await self._committer(number).read(number, look)
+
+    def _committer(self, number: int) -> Committer:
+        return self._committers[number % len(self._committers)]
 
 
 def _account(shard: Shard, account_id: str) -> Account:

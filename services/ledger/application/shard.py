@@ -1,7 +1,7 @@
 """One shard in memory: the fold of its log, and the batch that is being decided on top of it."""
 
 import heapq
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from scrip.ledger.v1 import events_pb2 as pb
 
@@ -80,7 +80,7 @@ class Shard:
 
     def fold(self, commit: Commit) -> None:
         """Applies the next commit of the log; raises where it is not the next one or its hash does not fit."""
-        if commit.seq != self.seq + 1 or commit.first_position != self.next_position:
+        if (commit.seq, commit.first_position) != (self.seq + 1, self.next_position):
             raise BrokenChainError(f"shard {self.number}: after commit {self.seq} came {commit.seq}")
         digest = chain.link(
             self.hash,
@@ -174,7 +174,7 @@ class Shard:
         body = batch.SerializeToString()
         n = len(self._events)
         digest = chain.link(self.hash, self.number, batch.seq, batch.first_position, n, self.at, writer, body)
-        return Commit(batch.seq, batch.first_position, n, self.at, writer, digest, body)
+        return Commit(self.number, batch.seq, batch.first_position, n, self.at, writer, self.hash, digest, body)
 
     def committed(self, commit: Commit) -> None:
         """The log now holds the batch."""
@@ -187,7 +187,7 @@ class Shard:
         if not isinstance(command, OpenAccount | GrantCredits):
             reservation = account.reservation(command.reservation_id)
             if reservation is not None:
-                return Answer(replace(reservation), True, 0)
+                return Answer(reservation.copy(), True, 0)
         return Recorded(seq, index)
 
     def _lapse(self, account: Account) -> bool:
@@ -224,12 +224,12 @@ def _subject(account: Account, command: Command) -> Account | Grant | Reservatio
         case OpenAccount():
             return account
         case GrantCredits():
-            return replace(account.grants[len(account.grants)])
+            return account.grants[len(account.grants)].copy()
         case ReserveCredits() | ExtendReservation() | CaptureReservation() | ReleaseReservation():
             reservation = account.reservation(command.reservation_id)
             if reservation is None:
                 raise AssertionError("a reservation command that was decided has its reservation")
-            return replace(reservation)
+            return reservation.copy()
 
 
 def insufficient(event: RequestRefused) -> errors.CommandRefusedError:

@@ -1,6 +1,7 @@
 """The state of one account, as its events made it. Plain slotted classes, changed in place for speed."""
 
-from dataclasses import dataclass, field, replace
+import copy
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 # Later than every time there is: what never lapses sorts last.
@@ -46,6 +47,10 @@ class Grant:
         """Burn order: priority, expiry (none last), creation, id."""
         return (self.priority, self.expires_at or NEVER, self.created_at, self.grant_id)
 
+    def copy(self) -> "Grant":
+        """The grant as it is now."""
+        return copy.copy(self)
+
 
 @dataclass(slots=True)
 class Reservation:
@@ -62,6 +67,22 @@ class Reservation:
     released: int = 0
     shortfall: int = 0
     ended_at: int = 0
+
+    def copy(self) -> "Reservation":
+        """The reservation as it is now, without its holds; by hand, for it is in the path of every command."""
+        return Reservation(
+            self.reservation_id,
+            self.amount,
+            self.reserved,
+            self.expires_at,
+            self.created_at,
+            {},
+            self.state,
+            self.captured,
+            self.released,
+            self.shortfall,
+            self.ended_at,
+        )
 
 
 @dataclass(slots=True)
@@ -117,7 +138,7 @@ class Balance:
 
 def balance_at(account: Account, at: int) -> Balance:
     """The balance at a time not before the last event; appends nothing."""
-    grants = {n: replace(grant) for n, grant in account.grants.items() if grant.available or grant.reserved}
+    grants = {n: grant.copy() for n, grant in account.grants.items() if grant.available or grant.reserved}
     if account.deadlines and account.deadlines[0][0] <= at:
         for reservation in account.open_reservations.values():
             if reservation.expires_at <= at:

@@ -32,7 +32,7 @@ def evolve(account: Account | None, event: Event, at: int, seq: int, index: int)
         account = Account(event.account_id, created_at=at)
     elif account is None:
         raise LookupError(f"the log names account {event.account_id} before it was opened")
-    if not isinstance(event, GrantExpired | ReservationExpired):
+    if not isinstance(event, (GrantExpired, ReservationExpired)):
         cause = event.cause
         account.requests[cause.request_id] = RequestRecord(cause.fingerprint, cause.remember_until, seq, index)
     match event:

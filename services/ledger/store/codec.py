@@ -18,7 +18,7 @@ class UnknownEventError(Exception):
 
 def size_estimate(event: ev.Event) -> int:
     """About how many bytes the event takes; never much less than it does."""
-    if isinstance(event, ev.GrantExpired | ev.ReservationExpired):
+    if isinstance(event, (ev.GrantExpired, ev.ReservationExpired)):
         return EVENT_BYTES
     cause = event.cause
     labels = sum(len(name) + len(value) + 8 for name, value in cause.labels.items()) if cause.labels else 0
@@ -89,7 +89,7 @@ def add(batch: pb.EventBatch, event: ev.Event) -> None:  # noqa: PLR0915 (one ca
             fields["reason"] = event.reason
         case _:
             assert_never(event)
-    if not isinstance(event, ev.GrantExpired | ev.ReservationExpired):
+    if not isinstance(event, (ev.GrantExpired, ev.ReservationExpired)):
         _add_cause(fields, event.cause)
     batch.events.add(kind=kind, **fields)
 

@@ -1,12 +1,15 @@
-"""The log of one shard: append after exactly what was folded, read, confirm the head.
+"""The logs of some shards over one connection: append after exactly what was folded, read, confirm heads.
 
 The primary key (shard, seq) is the lock: of two processes that append the same number one gets the row, the other
-nothing. The statement checks its predecessor, so a log that is behind or other than what was folded (a failover to a
-lagging standby, a restore) is noticed instead of extended, and a writer whose clock is ahead is refused.
+nothing. The statement checks each commit's predecessor, so a log that is behind or other than what was folded (a
+failover to a lagging standby, a restore) is noticed instead of extended, and a writer whose clock is ahead is refused.
+Commits of several shards go in one statement, one round trip and one fsync; each stands or falls by itself. They are
+inserted in the order of their shards, so two writers that meet on several cannot wait for each other.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
 import psycopg
 from psycopg.types.numeric import Int4, Int8
@@ -18,109 +21,92 @@ STATEMENT_MS = 5_000
 
 _APPEND = """
 INSERT INTO log (shard, seq, first_position, n, at, writer, hash, body)
-SELECT %s, %s, %s, %s, %s, %s, %s, %s FROM log p
-WHERE p.shard = %s AND p.seq = %s AND p.hash = %s AND %s <= greatest(p.at, clock_timestamp() + interval '1 s')
+SELECT c.shard, c.seq, c.first_position, c.n, c.at, %s, c.hash, c.body
+FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::int[], %s::timestamptz[], %s::bytea[], %s::bytea[], %s::bytea[])
+     AS c (shard, seq, first_position, n, at, previous_hash, hash, body)
+CROSS JOIN LATERAL (SELECT p.hash, p.at FROM log p WHERE p.shard = c.shard AND p.seq = c.seq - 1 OFFSET 0) AS p
+WHERE p.hash = c.previous_hash AND c.at <= greatest(p.at, clock_timestamp() + interval '1 s')
 ON CONFLICT DO NOTHING
+RETURNING shard
 """
 _READ = """
 SELECT seq, first_position, n, at, writer, hash, body FROM log WHERE shard = %s AND seq > %s ORDER BY seq LIMIT %s
 """
-_HEAD = "SELECT seq, hash FROM log WHERE shard = %s ORDER BY seq DESC LIMIT 1"
-_AT = "SELECT hash FROM log WHERE shard = %s AND seq = %s"
-_COMMIT = "SELECT body FROM log WHERE shard = %s AND seq = %s"
+_HEADS = """
+SELECT s.shard, h.seq, h.hash FROM unnest(%s::int[]) AS s (shard)
+CROSS JOIN LATERAL (SELECT seq, hash FROM log WHERE shard = s.shard ORDER BY seq DESC LIMIT 1) AS h
+"""
+_HASH = "SELECT hash FROM log WHERE shard = %s AND seq = %s"
+_BODY = "SELECT body FROM log WHERE shard = %s AND seq = %s"
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
     """One row of the log; `at` is microseconds since the Unix epoch."""
 
+    shard: int
     seq: int
     first_position: int
     n: int
     at: int
     writer: str
+    previous_hash: bytes
     hash: bytes
     body: bytes
 
 
-class ShardLog:
-    """One shard's log over a connection of its own; any error of the driver leaves it closed, to be opened anew."""
+class LogStore:
+    """A connection to the log; after an error of the driver it must be closed, and opens anew at the next call."""
 
-    def __init__(self, dsn: str, shard: int) -> None:
+    def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self.shard = shard
-        self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
+        self._connection: psycopg.AsyncConnection[Any] | None = None
 
-    async def _connected(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
-        if self._connection is None or self._connection.closed:
-            self._connection = await psycopg.AsyncConnection.connect(
-                self._dsn,
-                autocommit=True,
-                connect_timeout=CONNECT_SECONDS,
-                application_name=f"scrip-ledger-{self.shard}",
-                options=f"-c statement_timeout={STATEMENT_MS} -c tcp_user_timeout=5000",
-            )
-        return self._connection
-
-    async def append(self, commit: Commit, previous_seq: int, previous_hash: bytes) -> bool:
-        """Whether the commit is now durable. False: it is not, and the log tells why. An exception: nobody knows."""
-        connection = await self._connected()
-        at = clock.from_us(commit.at)
-        shard = Int4(self.shard)
-        cursor = await connection.execute(
+    async def append(self, commits: Sequence[Commit]) -> set[int]:
+        """Shards whose commit is now durable; for the others the log tells why not. An exception: nobody knows."""
+        ordered = sorted(commits, key=lambda commit: commit.shard)
+        cursor = await self._execute(
             _APPEND,
             (
-                shard,
-                Int8(commit.seq),
-                Int8(commit.first_position),
-                Int4(commit.n),
-                at,
-                commit.writer,
-                commit.hash,
-                commit.body,
-                shard,
-                Int8(previous_seq),
-                previous_hash,
-                at,
+                ordered[0].writer,
+                [Int4(c.shard) for c in ordered],
+                [Int8(c.seq) for c in ordered],
+                [Int8(c.first_position) for c in ordered],
+                [Int4(c.n) for c in ordered],
+                [clock.from_us(c.at) for c in ordered],
+                [c.previous_hash for c in ordered],
+                [c.hash for c in ordered],
+                [c.body for c in ordered],
             ),
-            prepare=True,
-            binary=True,
         )
-        return cursor.rowcount == 1
+        return {shard for (shard,) in await cursor.fetchall()}
 
-    async def head(self) -> tuple[int, bytes]:
-        """Number and hash of the last commit; of the genesis row where there is none."""
-        connection = await self._connected()
-        cursor = await connection.execute(_HEAD, (Int4(self.shard),), prepare=True, binary=True)
-        row = await cursor.fetchone()
-        if row is None:
-            raise LookupError(f"shard {self.shard} has no genesis row; was the database migrated?")
-        return int(str(row[0])), _bytes(row[1])
+    async def heads(self, shards: Sequence[int]) -> dict[int, tuple[int, bytes]]:
+        """Number and hash of the last commit of each shard; of the genesis row where there is none."""
+        cursor = await self._execute(_HEADS, ([Int4(shard) for shard in shards],))
+        return {shard: (seq, digest) for shard, seq, digest in await cursor.fetchall()}
 
-    async def hash_at(self, seq: int) -> bytes | None:
+    async def hash_of(self, shard: int, seq: int) -> bytes | None:
         """Hash of one commit; None where the log has none of that number."""
-        connection = await self._connected()
-        cursor = await connection.execute(_AT, (Int4(self.shard), Int8(seq)))
-        row = await cursor.fetchone()
-        return None if row is None else _bytes(row[0])
+        row = await (await self._execute(_HASH, (Int4(shard), Int8(seq)))).fetchone()
+        return row[0] if row else None
 
-    async def read(self, after_seq: int, limit: int) -> list[Commit]:
-        """Commits after a number, in order."""
-        connection = await self._connected()
-        cursor = await connection.execute(
-            _READ, (Int4(self.shard), Int8(after_seq), Int4(limit)), prepare=True, binary=True
-        )
-        rows = await cursor.fetchall()
-        return [_commit(row) for row in rows]
+    async def read(self, shard: int, after_seq: int, previous_hash: bytes, limit: int) -> list[Commit]:
+        """Commits after a number, in order; `previous_hash` is that of the one before them."""
+        cursor = await self._execute(_READ, (Int4(shard), Int8(after_seq), Int4(limit)))
+        commits: list[Commit] = []
+        for seq, first_position, n, at, writer, digest, body in await cursor.fetchall():
+            commits.append(Commit(shard, seq, first_position, n, clock.to_us(at), writer, previous_hash, digest, body))
+            previous_hash = digest
+        return commits
 
-    async def body(self, seq: int) -> bytes:
+    async def body(self, shard: int, seq: int) -> bytes:
         """The stored bytes of one commit."""
-        connection = await self._connected()
-        cursor = await connection.execute(_COMMIT, (Int4(self.shard), Int8(seq)), prepare=True, binary=True)
-        row = await cursor.fetchone()
+        row = await (await self._execute(_BODY, (Int4(shard), Int8(seq)))).fetchone()
         if row is None:
-            raise LookupError(f"shard {self.shard} has no commit {seq}")
-        return _bytes(row[0])
+            raise LookupError(f"shard {shard} has no commit {seq}")
+        body: bytes = row[0]
+        return body
 
     async def close(self) -> None:
         """Drops the connection; what was under way on it may still happen, and only the log will tell."""
@@ -128,23 +114,14 @@ class ShardLog:
         if connection is not None:
             await connection.close()
 
-
-def _commit(row: tuple[object, ...]) -> Commit:
-    seq, first_position, n, at, writer, digest, body = row
-    if not isinstance(at, datetime):
-        raise TypeError(f"log.at is {type(at).__name__}")
-    return Commit(
-        seq=int(str(seq)),
-        first_position=int(str(first_position)),
-        n=int(str(n)),
-        at=clock.to_us(at),
-        writer=str(writer),
-        hash=_bytes(digest),
-        body=_bytes(body),
-    )
-
-
-def _bytes(value: object) -> bytes:
-    if not isinstance(value, bytes):
-        raise TypeError(f"expected bytes, not {type(value).__name__}")
-    return value
+    async def _execute(self, statement: str, parameters: Sequence[Any]) -> psycopg.AsyncCursor[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection.connect(
+                self._dsn,
+                autocommit=True,
+                connect_timeout=CONNECT_SECONDS,
+                application_name="scrip-ledger-log",
+                # A plan made while the table is small must not scan it when it is large.
+                options=f"-c statement_timeout={STATEMENT_MS} -c enable_seqscan=off",
+            )
+        return await self._connection.execute(statement.encode(), parameters, prepare=True, binary=True)

@@ -1,0 +1,20 @@
+"""`make bench`: runs the measurements named in the arguments, or all."""
+
+import sys
+
+from bench import engine
+
+MEASUREMENTS = {"engine": engine.run}
+
+
+def main() -> None:
+    """Runs what is asked for, in the table's order."""
+    wanted = sys.argv[1:] or list(MEASUREMENTS)
+    unknown = [name for name in wanted if name not in MEASUREMENTS]
+    if unknown:
+        sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}")
+    for name in wanted:
+        MEASUREMENTS[name]()
+
+
+main()
