@@ -1,5 +1,6 @@
 """What tests run on: a real PostgreSQL for the session, a real NATS a test, real processes of the services."""
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from services.cli.local import nats, postgres
 from services.runtime import topology
 from tests.harness.databases import Databases
 from tests.harness.processes import Services
+from tests.harness.stack import Stack
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +51,14 @@ async def services(databases: Databases, nats_url: str, tmp_path: Path) -> Async
         yield running
     finally:
         await running.stop()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """`scrip run`, shared by the tests of a module; each makes accounts of its own."""
+    running = Stack(tmp_path_factory.mktemp("stack") / "data")
+    asyncio.run(running.start())
+    try:
+        yield running
+    finally:
+        asyncio.run(running.stop())

@@ -1,0 +1,5 @@
+"""`python -m services.catalog` runs the catalog."""
+
+from services.catalog.main import main
+
+main()

@@ -1,0 +1,117 @@
+"""Between the catalog's own types and the messages of its protocol; the only place that knows both."""
+
+from scrip.catalog.v1 import catalog_pb2
+
+from services.catalog.inputs import File
+from services.catalog.manifest import LimitsPart
+from services.catalog.pricing import Charging, Price
+from services.catalog.quoting import Priced
+from services.catalog.snapshot import View
+from services.catalog.tool import Tool, ToolVersion, dump
+from services.runtime import clock
+
+_CHARGES = {
+    "nothing": catalog_pb2.CHARGE_NOTHING,
+    "base": catalog_pb2.CHARGE_BASE,
+    "measured": catalog_pb2.CHARGE_MEASURED,
+}
+_REASONS = {
+    "": catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED,
+    "NO_EXECUTOR": catalog_pb2.UNAVAILABLE_REASON_NO_EXECUTOR,
+    "MISSING_SECRET": catalog_pb2.UNAVAILABLE_REASON_MISSING_SECRET,
+    "MISSING_PACKAGE": catalog_pb2.UNAVAILABLE_REASON_MISSING_PACKAGE,
+    "PROVIDER_DOWN": catalog_pb2.UNAVAILABLE_REASON_PROVIDER_DOWN,
+}
+_REASON_WORDS: dict[int, str] = {number: word for word, number in _REASONS.items()}
+
+
+def tool_message(tool: Tool, version: ToolVersion, view: View) -> catalog_pb2.Tool:
+    """A tool in one of its versions, with what is in force now."""
+    content = version.content
+    reason = view.unavailable_reason(version)
+    message = catalog_pb2.Tool(
+        slug=version.slug,
+        name=content.name,
+        description=content.description,
+        category=content.category,
+        icon=content.icon,
+        tags=content.tags,
+        version=version.version,
+        price_version=tool.price_version,
+        price=price_message(tool.price),
+        limits=limits_message(content.limits),
+        input_schema_json=dump(content.input_schema),
+        output_schema_json=dump(content.output_schema),
+        example_inputs_json=[dump(example) for example in content.examples],
+        enabled=tool.enabled,
+        available=not reason,
+        unavailable_reason=_REASONS[reason],
+        run_json=version.run_json,
+        provider=content.provider,
+    )
+    message.created_at.FromDatetime(version.created_at)
+    return message
+
+
+def quote_message(priced: Priced) -> catalog_pb2.Quote:
+    """A quote with all that it names."""
+    claims = priced.claims
+    message = catalog_pb2.Quote(
+        quote_id=priced.quote_id,
+        job_id=claims.job_id,
+        account_id=claims.account_id,
+        tool=claims.tool,
+        version=claims.version,
+        price_version=claims.price_version,
+        price=price_message(priced.price),
+        units={priced.price.unit: claims.units} if priced.price.unit else {},
+        exact=claims.exact,
+        amount_micros=claims.amount_micros,
+        amount_max_micros=claims.amount_max_micros,
+        input_digest=claims.input_digest,
+        limits=limits_message(priced.version.content.limits),
+    )
+    message.expires_at.FromDatetime(clock.from_us(claims.expires_at_us))
+    return message
+
+
+def price_message(price: Price) -> catalog_pb2.Price:
+    """A price."""
+    return catalog_pb2.Price(
+        base_micros=price.base_micros,
+        per_unit_micros=price.per_unit_micros,
+        unit=price.unit,
+        minimum_micros=price.minimum_micros,
+        charging=_charging_message(price.charging),
+    )
+
+
+def limits_message(limits: LimitsPart) -> catalog_pb2.Limits:
+    """A tool's limits."""
+    return catalog_pb2.Limits(
+        input_bytes=limits.input_bytes,
+        units=limits.units,
+        timeout_ms=limits.timeout_ms,
+        rate_per_hour=limits.rate_per_hour,
+    )
+
+
+def files_of(request: catalog_pb2.QuotePriceRequest) -> list[File]:
+    """The files of an input."""
+    return [File(file.property, file.media_type, file.data) for file in request.files]
+
+
+def reason_word(number: int) -> str | None:
+    """Why a tool cannot run, as it is stored: empty where it can, None for a number this program does not know."""
+    return _REASON_WORDS.get(number)
+
+
+def _charging_message(charging: Charging) -> catalog_pb2.ChargingRules:
+    return catalog_pb2.ChargingRules(
+        succeeded=_CHARGES[charging.succeeded],
+        failed=_CHARGES[charging.failed],
+        refused=_CHARGES[charging.refused],
+        timed_out=_CHARGES[charging.timed_out],
+        canceled=_CHARGES[charging.canceled],
+        unknown=_CHARGES[charging.unknown],
+    )

@@ -1,0 +1,59 @@
+"""The catalog's refusals of tools, quotes and sizes, each with its numbers."""
+
+from services.catalog.quotes import Claims
+from services.runtime import clock
+from services.runtime.errors import Refusal
+
+
+def tool_not_found(slug: str, version: int = 0) -> Refusal:
+    """There is no such tool, or not in this version."""
+    named = f"{slug} in version {version}" if version else slug
+    return Refusal("TOOL_NOT_FOUND", f"there is no tool {named[:100]}", {"tool": slug[:100]})
+
+
+def tool_disabled(slug: str) -> Refusal:
+    """The operator switched the tool off."""
+    return Refusal("TOOL_DISABLED", f"{slug} is switched off", {"tool": slug})
+
+
+def tool_unavailable(slug: str, version: int, reason: str) -> Refusal:
+    """No executor can run this version now."""
+    return Refusal(
+        "TOOL_UNAVAILABLE",
+        f"{slug} cannot run now: {reason}",
+        {"tool": slug, "version": version, "unavailable_reason": reason, "retry_after_seconds": 10},
+    )
+
+
+def too_large(what: str, limit: int, actual: int, unit: str) -> Refusal:
+    """The input is larger than what is taken."""
+    return Refusal(
+        "INPUT_TOO_LARGE",
+        f"{what} has {actual} {unit}s, at most {limit} are taken",
+        {"limit": limit, "actual": actual, "unit": unit},
+    )
+
+
+def quote_malformed() -> Refusal:
+    """Not a token that a key of ours signed."""
+    return Refusal("QUOTE_MALFORMED", "quote_id is not a quote of this catalog")
+
+
+def quote_expired(claims: Claims) -> Refusal:
+    """The quote was good until a time that has passed."""
+    expired_at = clock.from_us(claims.expires_at_us).isoformat().replace("+00:00", "Z")
+    return Refusal("QUOTE_EXPIRED", f"the quote was good until {expired_at}", {"expired_at": expired_at})
+
+
+def quote_other_account() -> Refusal:
+    """Another account's quote; nothing of it is told."""
+    return Refusal("QUOTE_OTHER_ACCOUNT", "there is no such quote")
+
+
+def quote_other_input(claims: Claims) -> Refusal:
+    """The quote priced another tool or another input."""
+    return Refusal(
+        "QUOTE_OTHER_INPUT",
+        f"the quote is for another input of {claims.tool}",
+        {"tool": claims.tool, "input_digest": claims.input_digest},
+    )

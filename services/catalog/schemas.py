@@ -1,0 +1,109 @@
+"""JSON Schema of inputs and outputs: draft 2020-12, formats checked, nothing fetched from anywhere.
+
+Patterns run on an engine whose time is linear in the input, so no input can make one hang; look-around and
+back-references are therefore refused when the schema is read. Messages say `the value`, never the value itself: inputs
+may be huge, and private.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import jsonschema_rs
+
+from services.runtime.errors import Violation
+
+FILE_FORMAT = "scrip-file"
+VIOLATIONS_MAX = 100
+TEXT_CHARS_MAX = 300
+
+_FILE_VALUE = re.compile(r"sha256:[0-9a-f]{64}")
+_FORMATS = {FILE_FORMAT: lambda value: _FILE_VALUE.fullmatch(value) is not None}
+
+
+class SchemaError(ValueError):
+    """A schema that cannot be used; the text says why."""
+
+
+class Schema:
+    """A compiled JSON Schema."""
+
+    def __init__(self, definition: Mapping[str, Any]) -> None:
+        try:
+            self._validator = _compile(definition, mask="the value")
+        except (ValueError, jsonschema_rs.ReferencingError) as error:
+            raise SchemaError(_why(definition) or str(error)) from error
+
+    def violations(self, value: object) -> list[Violation]:
+        """What is wrong with a value of plain JSON types, at most 100."""
+        return [
+            violation(pointer(error.instance_path), error.message, error.kind.name)
+            for error in islice(self._errors(value), VIOLATIONS_MAX)
+        ]
+
+    def _errors(self, value: object) -> Iterator[jsonschema_rs.ValidationError]:
+        return self._validator.iter_errors(value)
+
+
+def _compile(definition: Mapping[str, Any], mask: str | None) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(
+        dict(definition),
+        validate_formats=True,
+        ignore_unknown_formats=False,
+        formats=_FORMATS,
+        pattern_options=jsonschema_rs.RegexOptions(),
+        offline=True,
+        mask=mask,
+    )
+
+
+def _why(definition: Mapping[str, Any]) -> str:
+    """What is wrong with a schema, shown: it is its author who reads this."""
+    try:
+        _compile(definition, mask=None)
+    except jsonschema_rs.ValidationError as error:
+        at = pointer(error.instance_path)
+        return cut(f"{at}: {error.message}" if at else error.message)
+    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        return cut(str(error))
+    return ""
+
+
+def pointer(path: list[str | int]) -> str:
+    """The JSON pointer (RFC 6901) of a path."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def violation(at: str, message: str, keyword: str) -> Violation:
+    """A violation with its texts cut to a length that an answer can carry a hundred times."""
+    return Violation(cut(at), cut(message), keyword)
+
+
+def cut(text: str) -> str:
+    """The text, or its beginning and an ellipsis."""
+    return text if len(text) <= TEXT_CHARS_MAX else text[: TEXT_CHARS_MAX - 1] + "…"
+
+
+def file_properties(definition: Mapping[str, Any]) -> dict[str, str]:
+    """The file-valued properties of an input's schema → the media type each takes, such as `image/*`."""
+    properties = definition.get("properties")
+    if not isinstance(properties, Mapping):
+        return {}
+    return {
+        name: str(sub.get("contentMediaType", "*/*")).lower()
+        for name, sub in properties.items()
+        if isinstance(sub, Mapping) and sub.get("format") == FILE_FORMAT
+    }
+
+
+def file_formats(definition: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where in a schema `format: scrip-file` stands."""
+    if isinstance(definition, Mapping):
+        if definition.get("format") == FILE_FORMAT:
+            yield path
+        for name, sub in definition.items():
+            yield from file_formats(sub, (*path, str(name)))
+    elif isinstance(definition, list):
+        for index, sub in enumerate(definition):
+            yield from file_formats(sub, (*path, index))

@@ -1,0 +1,161 @@
+"""The catalog's tables: reading them, and what executors say.
+
+Tools are changed in `changes` alone, which moves the head of the event log on with each change: its number is the stamp
+of the whole catalog, and who has read at that number has missed nothing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+
+from services.catalog.availability import GOOD_SECONDS
+from services.catalog.manifest import Content
+from services.catalog.pricing import Charging, Price
+from services.catalog.tool import Tool, ToolVersion
+from services.runtime.postgres import Pool
+
+# The catalog's log has one shard.
+SHARD = 0
+AVAILABILITY_HOURS = 1
+
+_VERSION = "v.slug, v.version, v.digest, v.content, v.created_at"
+_PRICE = "p.price_version, p.base_micros, p.per_unit_micros, p.unit, p.minimum_micros, p.charging"
+_TOOL = f"t.enabled, {_VERSION}, {_PRICE}"
+_IN_FORCE = "LEFT JOIN tool_version v USING (slug, version) LEFT JOIN price p USING (slug, price_version)"
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """A row of `tool_version`."""
+
+    slug: str
+    version: int
+    digest: str
+    content: str
+    created_at: datetime
+
+    def made(self) -> ToolVersion:
+        """The version itself; raises ValidationError if this program cannot read what an earlier one wrote."""
+        return ToolVersion(self.version, Content.model_validate(json.loads(self.content)), self.digest, self.created_at)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """A row of `price`."""
+
+    price_version: int
+    base_micros: int
+    per_unit_micros: int
+    unit: str
+    minimum_micros: int
+    charging: dict[str, str]
+
+    def made(self) -> Price:
+        """The price itself."""
+        charging = Charging(**self.charging)
+        return Price(self.base_micros, self.per_unit_micros, self.unit, self.minimum_micros, charging)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRow:
+    """A tool with what is in force."""
+
+    enabled: bool
+    version: VersionRow
+    price: PriceRow
+
+    def made(self, versions: Mapping[tuple[str, int], ToolVersion]) -> Tool:
+        """The tool, with its version from `versions` if it is there."""
+        known = versions.get((self.version.slug, self.version.version))
+        return Tool(known or self.version.made(), self.price.price_version, self.price.made(), self.enabled)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """A row of `availability`; `age_seconds` by the database's clock."""
+
+    executor_id: str
+    slug: str
+    version: int
+    reason: str
+    age_seconds: float
+
+
+async def read_tools(pool: Pool) -> tuple[int, list[ToolRow]]:
+    """The stamp and all tools as of it, in the order of their slugs: one statement sees one moment."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            f"SELECT h.seq, {_TOOL} FROM head h LEFT JOIN tool t ON true {_IN_FORCE}"
+            f" WHERE h.shard = {SHARD} ORDER BY t.slug"
+        )
+        rows: list[Any] = await cursor.fetchall()
+    if not rows:
+        raise LookupError("the event log has no head; was the database migrated?")
+    tools = [ToolRow(row[1], VersionRow(*row[2:7]), PriceRow(*row[7:])) for row in rows if row[2] is not None]
+    return int(rows[0][0]), tools
+
+
+async def read_stamp(pool: Pool) -> tuple[int, list[ReportRow]]:
+    """The stamp, and what executors said within the last 30 seconds; one statement, all that a refresh needs mostly."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT h.seq, a.executor_id, a.slug, a.version, a.reason,"
+            " extract(epoch FROM clock_timestamp() - a.reported_at)::float8"
+            " FROM head h LEFT JOIN availability a"
+            f" ON a.reported_at > clock_timestamp() - interval '{GOOD_SECONDS} seconds' WHERE h.shard = {SHARD}"
+        )
+        rows: list[Any] = await cursor.fetchall()
+    if not rows:
+        raise LookupError("the event log has no head; was the database migrated?")
+    return int(rows[0][0]), [ReportRow(*row[1:]) for row in rows if row[1] is not None]
+
+
+async def read_version(pool: Pool, slug: str, version: int) -> ToolVersion | None:
+    """One version of one tool, however old."""
+    async with pool.connection() as connection, connection.cursor(row_factory=class_row(VersionRow)) as cursor:
+        await cursor.execute(f"SELECT {_VERSION} FROM tool_version v WHERE slug = %s AND version = %s", (slug, version))
+        row = await cursor.fetchone()
+    return row.made() if row else None
+
+
+async def read_price(pool: Pool, slug: str, price_version: int) -> Price | None:
+    """One price of one tool, however old."""
+    async with pool.connection() as connection, connection.cursor(row_factory=class_row(PriceRow)) as cursor:
+        await cursor.execute(
+            f"SELECT {_PRICE} FROM price p WHERE slug = %s AND price_version = %s", (slug, price_version)
+        )
+        row = await cursor.fetchone()
+    return row.made() if row else None
+
+
+async def report(pool: Pool, executor_id: str, reports: Sequence[tuple[str, int, str]]) -> None:
+    """Keeps what an executor says: slug, version and why it cannot run it (empty: it can)."""
+    columns = [list(column) for column in zip(*reports, strict=True)] or [[], [], []]
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute(
+            "INSERT INTO availability (executor_id, slug, version, reason, reported_at)"
+            " SELECT %s, slug, version, reason, clock_timestamp()"
+            " FROM unnest(%s::text[], %s::int[], %s::text[]) AS r (slug, version, reason) ORDER BY slug, version"
+            " ON CONFLICT ON CONSTRAINT one_word_of_an_executor_a_version"
+            " DO UPDATE SET reason = excluded.reason, reported_at = excluded.reported_at",
+            (executor_id, *columns),
+        )
+        await connection.execute(
+            "DELETE FROM availability WHERE ctid = ANY (ARRAY(SELECT ctid FROM availability"
+            f" WHERE reported_at < clock_timestamp() - interval '{AVAILABILITY_HOURS} hours'"
+            " FOR UPDATE SKIP LOCKED LIMIT 1000))"
+        )
+
+
+async def read_tool(connection: Connection, slug: str) -> ToolRow | None:
+    """One tool with what is in force."""
+    cursor = await connection.execute(f"SELECT {_TOOL} FROM tool t {_IN_FORCE} WHERE t.slug = %s", (slug,))
+    row = await cursor.fetchone()
+    return ToolRow(row[0], VersionRow(*row[1:6]), PriceRow(*row[6:])) if row else None

@@ -1,0 +1,1 @@
+"""Tools that run in a worker process: one module each, with `run(input, files) -> output`."""

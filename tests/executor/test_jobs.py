@@ -1,0 +1,125 @@
+"""The rules of jobs: which step may follow which, and what an ending costs."""
+
+import pytest
+
+from services.executor.jobs import (
+    ATTEMPTS_MAX,
+    ENDED,
+    TRANSITIONS,
+    Charge,
+    Cost,
+    Ending,
+    IllegalTransitionError,
+    Retry,
+    State,
+    Terms,
+    Transition,
+    after_lost_attempt,
+    check_transition,
+    cost_of,
+    ended,
+)
+
+TERMS = Terms(
+    reserved=1_000,
+    base=100,
+    per_unit=7,
+    minimum=150,
+    unit="second",
+    quoted_units=100,
+    charges={
+        Ending.SUCCEEDED: Charge.MEASURED,
+        Ending.FAILED: Charge.NOTHING,
+        Ending.REFUSED: Charge.BASE,
+        Ending.TIMED_OUT: Charge.MEASURED,
+    },
+)
+
+LEGAL = {
+    (State.QUEUED, State.RUNNING),
+    (State.QUEUED, State.FAILED),
+    (State.QUEUED, State.CANCELED),
+    (State.RUNNING, State.QUEUED),
+    (State.RUNNING, State.SUCCEEDED),
+    (State.RUNNING, State.FAILED),
+    (State.RUNNING, State.CANCELED),
+    (State.RUNNING, State.INDETERMINATE),
+    (State.INDETERMINATE, State.SUCCEEDED),
+    (State.INDETERMINATE, State.FAILED),
+}
+
+
+@pytest.mark.parametrize("before", State)
+@pytest.mark.parametrize("after", State)
+def test_only_legal_transitions_pass(before: State, after: State) -> None:
+    """Every transition that is not in the table is refused."""
+    if (before, after) in LEGAL:
+        check_transition(before, after)
+    else:
+        with pytest.raises(IllegalTransitionError):
+            check_transition(before, after)
+
+
+def test_an_ended_job_stays_ended() -> None:
+    """No transition leaves an ended state."""
+    assert all(not TRANSITIONS[state] for state in ENDED)
+
+
+def test_an_illegal_step_cannot_even_be_made() -> None:
+    """A Transition checks itself."""
+    with pytest.raises(IllegalTransitionError):
+        Transition("job_1", 1, State.QUEUED, State.SUCCEEDED, "x")
+
+
+@pytest.mark.parametrize(
+    ("ending", "units", "cost"),
+    [
+        (Ending.SUCCEEDED, 0, Cost(150, 0)),
+        (Ending.SUCCEEDED, 7, Cost(150, 0)),
+        (Ending.SUCCEEDED, 8, Cost(156, 0)),
+        (Ending.SUCCEEDED, 200, Cost(1_500, 500)),
+        (Ending.FAILED, 200, Cost(0, 0)),
+        (Ending.REFUSED, 200, Cost(100, 0)),
+        (Ending.TIMED_OUT, 100, Cost(800, 0)),
+        (Ending.CANCELED, 100, Cost(0, 0)),
+        (Ending.UNKNOWN, 100, Cost(0, 0)),
+        (Ending.NOT_RUN, 100, Cost(0, 0)),
+    ],
+)
+def test_an_ending_costs_what_its_rule_says(ending: Ending, units: int, cost: Cost) -> None:
+    """Nothing, the base, or the price of what was measured; beyond the reservation it is shortfall."""
+    assert cost_of(TERMS, ending, units) == cost
+    assert cost.capture <= TERMS.reserved
+
+
+def test_a_tool_that_was_not_called_costs_nothing() -> None:
+    """NOT_RUN is free whatever the rules say."""
+    everything = {ending: Charge.MEASURED for ending in Ending}
+    assert cost_of(Terms(10, base=5, charges=everything), Ending.NOT_RUN, 3) == Cost(0, 0)
+
+
+def test_measured_units_go_before_quoted_ones() -> None:
+    """Without a measure of its own, an ending has the units of its quote."""
+    quoted = ended("j", 1, State.RUNNING, TERMS, Ending.SUCCEEDED, cause="x", output_json=b"{}")
+    measured = ended("j", 1, State.RUNNING, TERMS, Ending.SUCCEEDED, cause="x", output_json=b"{}", measured=3)
+    assert quoted.units == {"second": 100}
+    assert quoted.cost.charge == 800
+    assert measured.units == {"second": 3}
+    assert measured.cost.charge == 150
+
+
+@pytest.mark.parametrize(
+    ("retry", "attempts", "after"),
+    [
+        (Retry.SAFE, 1, State.QUEUED),
+        (Retry.SAFE, ATTEMPTS_MAX - 1, State.QUEUED),
+        (Retry.SAFE, ATTEMPTS_MAX, State.FAILED),
+        (Retry.UNSAFE, 1, State.INDETERMINATE),
+        (Retry.UNSAFE, ATTEMPTS_MAX, State.INDETERMINATE),
+    ],
+)
+def test_a_lost_attempt_is_repeated_only_where_that_is_safe(retry: Retry, attempts: int, after: State) -> None:
+    """Safe tools run again, three times at most; of others nobody can tell whether the work was done."""
+    step = after_lost_attempt("j", 1, TERMS, retry, attempts, "LEASE_EXPIRED")
+    assert step.after is after
+    assert step.cost.charge == 0

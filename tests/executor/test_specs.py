@@ -1,0 +1,44 @@
+"""What keeps a tool from running here."""
+
+import json
+from pathlib import Path
+
+import pytest
+from scrip.catalog.v1 import catalog_pb2
+
+from services.executor import specs
+from services.executor.jobs import Retry
+
+RUN = {"kind": "python", "handler": "echo", "retry": "safe", "packages": ["json"]}
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({}, catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED),
+        ({"kind": "http"}, catalog_pb2.UNAVAILABLE_REASON_NO_EXECUTOR),
+        ({"handler": "no_such_handler"}, catalog_pb2.UNAVAILABLE_REASON_NO_EXECUTOR),
+        ({"handler": "errors.ToolError"}, catalog_pb2.UNAVAILABLE_REASON_NO_EXECUTOR),
+        ({"handler": "../worker"}, catalog_pb2.UNAVAILABLE_REASON_NO_EXECUTOR),
+        ({"packages": ["json", "no_such_package"]}, catalog_pb2.UNAVAILABLE_REASON_MISSING_PACKAGE),
+        ({"packages": ["not-a-module"]}, catalog_pb2.UNAVAILABLE_REASON_MISSING_PACKAGE),
+        ({"secrets": ["openai"]}, catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED),
+        ({"secrets": ["openai", "deepl"]}, catalog_pb2.UNAVAILABLE_REASON_MISSING_SECRET),
+    ],
+)
+def test_an_obstacle_is_named(tmp_path: Path, members: dict[str, object], reason: int) -> None:
+    """Handler before packages before secrets."""
+    (tmp_path / "openai").write_text("secret")
+    assert specs.obstacle(specs.parse(json.dumps(RUN | members).encode()), tmp_path) == reason
+
+
+def test_a_tool_that_does_not_say_is_not_run_twice() -> None:
+    """Anything but `retry: safe` is unsafe."""
+    assert specs.parse(b'{"retry": "safe"}').retry is Retry.SAFE
+    assert all(specs.parse(run).retry is Retry.UNSAFE for run in (b"{}", b'{"retry": "maybe"}', b""))
+
+
+def test_units_are_measured_in_the_output_only_where_the_tool_says_so() -> None:
+    """Measured from the input, the quote's units are exact."""
+    assert specs.parse(b'{"measure": {"from": "output", "pointer": "/seconds"}}').units_pointer == "/seconds"
+    assert specs.parse(b'{"measure": {"from": "input_characters", "pointer": "/text"}}').units_pointer == ""

@@ -1,0 +1,126 @@
+"""A running system for the tests of the gateway's routes, and accounts in it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.cli.local import nats
+from services.runtime import ids, topology
+from tests.harness.databases import Databases
+from tests.harness.processes import Services
+from tests.harness.waiting import eventually
+
+SERVICES = ("ledger", "catalog", "executor", "gateway")
+CALL_SECONDS = 70.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account with a key of its own."""
+
+    account_id: str
+    headers: dict[str, str]
+
+
+class System:
+    """The gateway as a client sees it."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.client = httpx.AsyncClient(
+            base_url=services.http_url,
+            timeout=CALL_SECONDS,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None),
+        )
+        self.admin = {"Authorization": f"Bearer {services.admin_key}"}
+
+    async def account(self, credits: str | None = "100") -> Account:
+        """A new account with this many credits."""
+        account_id = f"a-{ids.uuid7()}"
+        path = f"/v1/admin/accounts/{account_id}"
+        opened = await self.client.post("/v1/admin/accounts", json={"account_id": account_id}, headers=self.admin)
+        assert opened.status_code == 201, opened.text
+        if credits:
+            grant = {"credits": credits, "source": "promotion"}
+            granted = await self.client.post(
+                f"{path}/grants", json=grant, headers=self.admin | {"Idempotency-Key": "first"}
+            )
+            assert granted.status_code == 201, granted.text
+        made = await self.client.post(f"{path}/keys", json={"name": "test"}, headers=self.admin)
+        assert made.status_code == 201, made.text
+        return Account(account_id, {"Authorization": f"Bearer {made.json()['key']}"})
+
+    async def execute(
+        self, account: Account, given: dict[str, Any], tool: str = "echo", body: Any = None, **headers: str
+    ) -> httpx.Response:
+        """POST …/execute; header names with _ for -."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.post(
+            f"/v1/tools/{tool}/execute", json={"input": given} | (body or {}), headers=account.headers | named
+        )
+
+    async def quote(self, account: Account, given: dict[str, Any], tool: str = "echo") -> dict[str, Any]:
+        """POST …/quote."""
+        response = await self.client.post(f"/v1/tools/{tool}/quote", json={"input": given}, headers=account.headers)
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def credits(self, account: Account) -> dict[str, str]:
+        """The account's six numbers."""
+        response = await self.client.get("/v1/account", headers=account.headers)
+        assert response.status_code == 200, response.text
+        numbers: dict[str, str] = response.json()["credits"]
+        return numbers
+
+    async def jobs(self, account: Account) -> list[dict[str, Any]]:
+        """The account's jobs."""
+        response = await self.client.get("/v1/jobs?page_size=200", headers=account.headers)
+        assert response.status_code == 200, response.text
+        found: list[dict[str, Any]] = response.json()["jobs"]
+        return found
+
+    async def tool_is_available(self, tool: str = "echo") -> bool:
+        """Whether an executor has reported the tool."""
+        response = await self.client.get(f"/v1/tools/{tool}", headers=self.admin)
+        return response.status_code == 200 and bool(response.json()["available"])
+
+
+def problem(response: httpx.Response) -> tuple[int, str]:
+    """Status and reason of a refusal, whose form is checked."""
+    body = response.json()
+    assert response.headers["content-type"] == "application/problem+json"
+    assert body["status"] == response.status_code
+    assert body["instance"] == response.headers["x-request-id"]
+    assert body["trace_id"] == response.headers["traceparent"].split("-")[1]
+    return response.status_code, body["reason"]
+
+
+@pytest.fixture(scope="package")
+def running(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """The services, started once for all tests that leave them as they are."""
+    folder: Path = tmp_path_factory.mktemp("gateway")
+    (folder / "services").mkdir()
+    with nats.Server.throwaway(folder / "nats") as server:
+        asyncio.run(topology.declare(server.broker.url))
+        services = Services(databases, server.broker.url, folder / "services")
+        try:
+            asyncio.run(services.start(*SERVICES))
+            yield services
+        finally:
+            asyncio.run(services.stop())
+
+
+@pytest.fixture
+async def system(running: Services) -> AsyncIterator[System]:
+    """The running system; an executor has reported its tools."""
+    system = System(running)
+    async with system.client:
+        await eventually(system.tool_is_available, 20, lambda: running.last_words("executor"))
+        yield system
