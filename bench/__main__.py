@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import engine
+from bench import cold, engine, execute
 
-MEASUREMENTS = {"engine": engine.run}
+MEASUREMENTS = {"cold": cold.run, "execute": execute.run, "engine": engine.run}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ log = logs.get("broker")
 
 # What an unreachable or restarting NATS raises; what waits for it tries again.
 OUTAGES = (NatsError, OSError, TimeoutError)
+CLOSE_SECONDS = 5.0
 
 
 class Broker:
@@ -76,4 +77,16 @@ class Broker:
     async def close(self) -> None:
         """Closes the connection."""
         if self._client:
-            await self._client.close()
+            await close(self._client)
+
+
+async def close(client: Client) -> None:
+    """Closes a connection in whatever state it is, within seconds.
+
+    nats-py may still want to write to a transport that is gone; by then its tasks are cancelled.
+    """
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await client.close()
+    except (*OUTAGES, RuntimeError) as error:
+        log.debug("nats_closed_badly", error=str(error))

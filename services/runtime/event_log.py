@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
-from services.runtime import chain, clock
+from services.runtime import chain, clock, lifecycle
 from services.runtime.lifecycle import Signal
 from services.runtime.postgres import Pool
 
@@ -104,22 +104,22 @@ async def heads(pool: Pool) -> dict[int, int]:
 
 
 async def follow(pool: Pool, cursors: dict[int, int], keep_open: bool, appended: Signal) -> AsyncIterator[LogRow]:
-    """The commits after `cursors` (shard → number; none: every shard from its beginning), then, kept open, later ones.
+    """The commits after `cursors` (shard → number), then, kept open, later ones. Order holds within a shard.
 
-    Order holds within a shard.
+    A shard that is not named is read from its beginning: its first commit must not escape a reader that cannot know it.
     """
     all_heads = await heads(pool)
-    cursors = dict(cursors) or dict.fromkeys(all_heads, 0)
+    cursors = dict(cursors)
     while True:
         for shard, head in all_heads.items():
-            while shard in cursors and cursors[shard] < head:
+            while cursors.setdefault(shard, 0) < head:
                 rows = await read(pool, shard, cursors[shard])
                 for row in rows:
                     yield row
                     cursors[shard] = row.seq
                 if not rows:
                     break
-        if not keep_open:
+        if not keep_open or lifecycle.stopping():
             return
         await appended.wait(FOLLOW_SECONDS)
         all_heads = await heads(pool)

@@ -23,7 +23,7 @@ def to_status(refusal: Refusal, domain: str) -> grpc.Status:
     if refusal.violations:
         bad_request = error_details_pb2.BadRequest()
         for violation in refusal.violations[:_VIOLATIONS_MAX]:
-            if bad_request.ByteSize() + len(violation.message) + len(violation.field) > _DETAILS_BYTES_MAX:
+            if bad_request.ByteSize() + len(f"{violation.message}{violation.field}".encode()) > _DETAILS_BYTES_MAX:
                 break
             bad_request.field_violations.add(
                 field=violation.field, description=violation.message, reason=violation.keyword

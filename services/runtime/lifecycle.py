@@ -5,6 +5,7 @@ import contextlib
 import gc
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -14,6 +15,12 @@ from services.runtime import logs
 from services.runtime.settings import SettingsError
 
 log = logs.get("lifecycle")
+_stopping = threading.Event()
+
+
+def stopping() -> bool:
+    """Whether this process was told to stop: what would go on for ever should come to its end."""
+    return _stopping.is_set()
 
 
 def run(serve: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
@@ -22,8 +29,13 @@ def run(serve: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+
+        def begin_to_stop() -> None:
+            _stopping.set()
+            stop.set()
+
         for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
+            loop.add_signal_handler(name, begin_to_stop)
         await serve(stop)
 
     # Long-lived state (accounts, ids) is not garbage; looking through it on every collection costs a fifth of the CPU.
@@ -56,6 +68,11 @@ async def _keep_running(worker: Callable[[], Awaitable[None]]) -> None:
         except asyncio.CancelledError:
             raise
         except Exception:
+            task = asyncio.current_task()
+            if task and task.cancelling():
+                # Cleaning up failed; begun again, it would never end.
+                log.exception("worker_stopped_badly", worker=name)
+                return
             log.exception("worker_failed", worker=name, again_in_seconds=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
@@ -71,9 +88,11 @@ class Signal:
         """Lets the waiting worker, or the next one that waits, go on."""
         self._event.set()
 
-    async def wait(self, fallback_seconds: float) -> None:
-        """Returns when poked, or after `fallback_seconds`."""
+    async def wait(self, fallback_seconds: float) -> bool:
+        """Returns when poked, or after `fallback_seconds`; answers whether it was poked."""
+        poked = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(fallback_seconds):
-                await self._event.wait()
+                poked = await self._event.wait()
         self._event.clear()
+        return poked

@@ -28,7 +28,9 @@ async def open_pool(dsn: str, service: str, size: int = 10) -> AsyncIterator[Poo
         max_size=size,
         max_waiting=1_000,
         timeout=CONNECT_TIMEOUT_SECONDS,
-        reconnect_timeout=float("inf"),
+        # The pool doubles its pauses without a bound until it gives up, and begins anew at the next request: so it is
+        # told to give up soon, or it would come back as long after an outage as the outage lasted.
+        reconnect_timeout=2.0,
         open=False,
         check=None,
         kwargs={

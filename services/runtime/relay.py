@@ -8,7 +8,7 @@ messages; consumers fill such gaps from the owner.
 from typing import Any
 
 from services.runtime import broker as broker_module
-from services.runtime import event_log, logs
+from services.runtime import clock, event_log, logs
 from services.runtime.broker import Broker
 from services.runtime.lifecycle import Signal
 from services.runtime.postgres import OUTAGES as DATABASE_OUTAGES
@@ -18,6 +18,10 @@ from services.runtime.topology import batch_subject
 log = logs.get("relay")
 
 POLL_SECONDS = 1.0
+# After a poke, before what it announces is committed; doubled up to the poll.
+LOOK_AGAIN_SECONDS = 0.005
+# A shard's cursor is locked no longer: the database ends a transaction that stays idle.
+HOLD_SECONDS = 3.0
 ACK_SECONDS = 5.0
 HASH_HEADER = "Scrip-Hash"
 CONSUMER = "relay"
@@ -34,13 +38,20 @@ class Relay:
         self._appended = appended
 
     async def run(self) -> None:
-        """Relays for ever; an outage of either side is waited out."""
+        """Relays for ever; an outage of either side is waited out.
+
+        A poke comes from inside the transaction that writes, so what it announces may not be there to be read yet: the
+        log is looked at again, soon at first.
+        """
+        pause = POLL_SECONDS
         while True:
             try:
                 await self._relay_all()
             except (*broker_module.OUTAGES, *DATABASE_OUTAGES) as error:
                 log.warning("relay_waits", error=type(error).__name__)
-            await self._appended.wait(POLL_SECONDS)
+                pause = POLL_SECONDS
+            poked = await self._appended.wait(pause)
+            pause = LOOK_AGAIN_SECONDS if poked else min(pause * 2, POLL_SECONDS)
 
     async def _relay_all(self) -> None:
         async with self._pool.connection() as connection:
@@ -51,14 +62,19 @@ class Relay:
             )
             behind = [int(str(row[0])) for row in await cursor.fetchall()]
         for shard in behind:
-            while await self._relay_some(shard) == event_log.READ_ROWS_MAX:
+            while await self._relay_some(shard):
                 pass
 
-    async def _relay_some(self, shard: int) -> int:
-        """Publishes what follows the cursor of one shard, 256 commits at most; answers how many."""
+    async def _relay_some(self, shard: int) -> bool:
+        """Publishes what follows the cursor of one shard, 256 commits at most; answers whether there may be more.
+
+        The cursor keeps what was acknowledged before a failure.
+        """
         jetstream = self._broker.jetstream()
         if jetstream is None:
-            return 0
+            return False
+        failure: Exception | None = None
+        deadline = clock.monotonic() + HOLD_SECONDS
         async with self._pool.connection() as connection, connection.transaction():
             cursor = await connection.execute(
                 "SELECT seq FROM cursor WHERE consumer = %s AND shard = %s FOR UPDATE SKIP LOCKED",
@@ -66,10 +82,13 @@ class Relay:
             )
             row = await cursor.fetchone()
             if row is None:
-                return 0
+                return False
             published = start = int(str(row[0]))
+            commits = await event_log.read(self._pool, shard, start)
             try:
-                for commit in await event_log.read(self._pool, shard, start):
+                for commit in commits:
+                    if clock.monotonic() > deadline:
+                        break
                     await jetstream.publish(
                         batch_subject(self._service, shard),
                         commit.body,
@@ -77,12 +96,15 @@ class Relay:
                         headers=self._headers(commit),
                     )
                     published = commit.seq
-            finally:
-                await connection.execute(
-                    "UPDATE cursor SET seq = %s WHERE consumer = %s AND shard = %s",
-                    (published, CONSUMER, shard),
-                )
-        return published - start
+            except broker_module.OUTAGES as error:
+                failure = error
+            await connection.execute(
+                "UPDATE cursor SET seq = %s WHERE consumer = %s AND shard = %s",
+                (published, CONSUMER, shard),
+            )
+        if failure:
+            raise failure
+        return len(commits) == event_log.READ_ROWS_MAX or published < start + len(commits)
 
     def _headers(self, commit: event_log.LogRow) -> dict[str, str]:
         batch = self._batch_type()

@@ -31,9 +31,7 @@ def agreed(command: Command) -> Result:
             )
         case "capture_reservation":
             captured = command.capture_reservation.captured_total_micros
-            reservation = ledger_pb2.Reservation(
-                state=ledger_pb2.Reservation.STATE_CAPTURED, captured_micros=captured
-            )
+            reservation = ledger_pb2.Reservation(state=ledger_pb2.Reservation.STATE_CAPTURED, captured_micros=captured)
             return Result(capture_reservation=ledger_pb2.CaptureReservationResponse(reservation=reservation))
         case "release_reservation":
             reservation = ledger_pb2.Reservation(state=ledger_pb2.Reservation.STATE_RELEASED)

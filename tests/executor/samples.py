@@ -4,11 +4,11 @@ import hashlib
 from typing import Any
 
 from scrip.catalog.v1 import catalog_pb2
+from scrip.executor.v1 import executor_pb2
 
 from services.executor import requests
 from services.executor.store.submissions import Submission
 from services.runtime import ids
-from scrip.executor.v1 import executor_pb2
 
 ECHO_INPUT = b'{"message": "hi"}'
 

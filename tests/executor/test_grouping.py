@@ -9,6 +9,7 @@ import pytest
 
 from services.executor.grouping import Grouped
 from services.runtime.errors import Refusal
+from tests.harness.waiting import eventually
 
 
 @contextlib.asynccontextmanager
@@ -34,8 +35,7 @@ async def test_arrivals_during_a_batch_are_the_next_batch() -> None:
     group: Grouped[int, int] = Grouped("test", commit)
     async with running(group):
         first = asyncio.create_task(group.do(1))
-        while not batches:
-            await asyncio.sleep(0)
+        await eventually(lambda: batches)
         rest = [asyncio.create_task(group.do(item)) for item in (2, 3, 4)]
         await asyncio.sleep(0)
         gate.set()

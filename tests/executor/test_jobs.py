@@ -94,7 +94,7 @@ def test_an_ending_costs_what_its_rule_says(ending: Ending, units: int, cost: Co
 
 def test_a_tool_that_was_not_called_costs_nothing() -> None:
     """NOT_RUN is free whatever the rules say."""
-    everything = {ending: Charge.MEASURED for ending in Ending}
+    everything = dict.fromkeys(Ending, Charge.MEASURED)
     assert cost_of(Terms(10, base=5, charges=everything), Ending.NOT_RUN, 3) == Cost(0, 0)
 
 

@@ -142,9 +142,7 @@ async def test_a_command_that_breaks_the_call_holds_nobody_up(bench: Bench) -> N
     """A batch the ledger chokes on is parted until the bad command stands alone."""
     bad = quote()
     bench.ledger.whole_call = lambda commands: (
-        Code.INTERNAL
-        if any(command.capture_reservation.reservation_id == bad.job_id for command in commands)
-        else None
+        Code.INTERNAL if any(command.capture_reservation.reservation_id == bad.job_id for command in commands) else None
     )
     held_up = await bench.submit(bad)
     others = [await bench.submit() for _ in range(8)]

@@ -67,9 +67,7 @@ def test_a_broken_page_token_is_refused(token: str) -> None:
     assert refused.value.metadata["field"] == "page_token"
 
 
-@pytest.mark.parametrize(
-    "cursors", [[{"shard": 4}], [{"shard": 1}, {"shard": 1}], [{"shard": 0, "after_seq": 2**63}]]
-)
+@pytest.mark.parametrize("cursors", [[{"shard": 4}], [{"shard": 1}, {"shard": 1}], [{"shard": 0, "after_seq": 2**63}]])
 def test_cursors_name_shards_that_exist_once(cursors: list[dict[str, Any]]) -> None:
     """A cursor beyond the shards, or twice for one, is refused."""
     asked = executor_pb2.ReadEventsRequest(cursors=[executor_pb2.ShardCursor(**cursor) for cursor in cursors])
