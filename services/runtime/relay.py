@@ -5,6 +5,7 @@ acknowledged: a kill between the two publishes a commit twice under the same Nat
 messages; consumers fill such gaps from the owner.
 """
 
+import asyncio
 from typing import Any
 
 from services.runtime import broker as broker_module
@@ -19,7 +20,9 @@ log = logs.get("relay")
 
 POLL_SECONDS = 1.0
 # After a poke, before what it announces is committed; doubled up to the poll.
-LOOK_AGAIN_SECONDS = 0.005
+LOOK_AGAIN_SECONDS = 0.1
+# Commits of so long go together: a round costs a handful of statements, however many commits it relays.
+GATHER_SECONDS = 0.05
 # A shard's cursor is locked no longer: the database ends a transaction that stays idle.
 HOLD_SECONDS = 3.0
 ACK_SECONDS = 5.0
@@ -51,6 +54,7 @@ class Relay:
                 log.warning("relay_waits", error=type(error).__name__)
                 pause = POLL_SECONDS
             poked = await self._appended.wait(pause)
+            await asyncio.sleep(GATHER_SECONDS)
             pause = LOOK_AGAIN_SECONDS if poked else min(pause * 2, POLL_SECONDS)
 
     async def _relay_all(self) -> None:

@@ -51,7 +51,7 @@ def execute(
     \b
     Examples:
       scrip execute detect-language --input '{"text": "Guten Morgen"}'
-      scrip execute pdf-to-text --file file=paper.pdf
+      scrip execute pdf-to-text --file pdf=paper.pdf
       scrip execute barcode-read --file image=ticket.png --json | jq .output
     """
     body: dict[str, Any] = {"input": read_input(given) | dict(map(read_file, files))}

@@ -21,8 +21,8 @@ STATEMENT_MS = 5_000
 
 _APPEND = """
 INSERT INTO log (shard, seq, first_position, n, at, writer, hash, body)
-SELECT c.shard, c.seq, c.first_position, c.n, c.at, %s, c.hash, c.body
-FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::int[], %s::timestamptz[], %s::bytea[], %s::bytea[], %s::bytea[])
+SELECT c.shard, c.seq, c.first_position, c.n, c.at, %b, c.hash, c.body
+FROM unnest(%b::int[], %b::bigint[], %b::bigint[], %b::int[], %b::timestamptz[], %b::bytea[], %b::bytea[], %b::bytea[])
      AS c (shard, seq, first_position, n, at, previous_hash, hash, body)
 CROSS JOIN LATERAL (SELECT p.hash, p.at FROM log p WHERE p.shard = c.shard AND p.seq = c.seq - 1 OFFSET 0) AS p
 WHERE p.hash = c.previous_hash AND c.at <= greatest(p.at, clock_timestamp() + interval '1 s')

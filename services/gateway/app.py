@@ -1,0 +1,116 @@
+"""The HTTP application: its routes, and how whatever goes wrong in one is answered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from litestar import Litestar, Request, Response
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ExceptionHandlersMap
+
+from services.gateway import openapi, problems
+from services.gateway.accounts import AccountStore
+from services.gateway.auth import Doorkeeper
+from services.gateway.door import Door, request_id_of
+from services.gateway.keyed_saga import KeyedSaga
+from services.gateway.keys import KeyStore
+from services.gateway.outcomes import Outcomes
+from services.gateway.peers import Peers
+from services.gateway.readiness import SystemReadiness
+from services.gateway.routes import account, admin, execute, jobs, ops, tools
+from services.gateway.saga import Saga
+from services.gateway.tool_copies import ToolCopies
+from services.runtime import logs, tracing
+from services.runtime.errors import Refusal
+
+log = logs.get("http")
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_REASONS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "INPUT_TOO_LARGE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes work with."""
+
+    keys: KeyStore
+    accounts: AccountStore
+    peers: Peers
+    saga: Saga
+    keyed: KeyedSaga
+    outcomes: Outcomes
+    readiness: SystemReadiness
+
+
+def create(parts: Parts) -> Door:
+    """The application for a server."""
+    doorkeeper = Doorkeeper(parts.keys)
+    copies = ToolCopies(parts.peers.catalog)
+    executes = execute.Executes(copies, parts.saga, parts.keyed)
+    handlers = [
+        *tools.handlers(doorkeeper, copies, parts.saga),
+        *execute.handlers(doorkeeper, executes, parts.outcomes),
+        *jobs.handlers(doorkeeper, parts.peers.executor),
+        *account.handlers(doorkeeper, parts.peers.ledger),
+        *admin.account_handlers(doorkeeper, parts.peers.ledger, parts.accounts),
+        *admin.key_handlers(doorkeeper, parts.peers.ledger, parts.keys),
+        *admin.tool_handlers(doorkeeper, parts.peers.catalog),
+        *ops.handlers(parts.readiness),
+    ]
+    document = openapi.document(handlers, metadata.version("scrip"))
+    return Door(assemble([*handlers, ops.document_handler(document)]))
+
+
+def assemble(handlers: Sequence[HTTPRouteHandler]) -> Litestar:
+    """Litestar with these routes, and problem details for everything that is refused or fails."""
+    exception_handlers: ExceptionHandlersMap = {
+        Refusal: _refused,
+        HTTPException: _not_routed,
+        Exception: _failed,
+    }
+    return Litestar(
+        route_handlers=list(handlers),
+        exception_handlers=exception_handlers,
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def _refused(request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
+    if refusal.http_status >= 500:
+        log.warning("refused", reason=refusal.reason, detail=refusal.message, metadata=refusal.metadata)
+    problem = problems.of(refusal, request_id_of(request.scope), tracing.trace_id())
+    return Response(problem.body, status_code=problem.status, headers=problem.headers, media_type=problems.MEDIA_TYPE)
+
+
+def _not_routed(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """What Litestar itself refuses: no such path, no such method, a request that makes no sense."""
+    if error.status_code >= 500:
+        return _failed(request, error)
+    reason = _REASONS.get(error.status_code, "REQUEST_INVALID")
+    path = request.scope["path"]
+    if reason == "METHOD_NOT_ALLOWED":
+        allow = ", ".join(_allowed(request.app, path))
+        text = f"{request.method} is not possible here; {allow} is"
+        return _refused(request, Refusal(reason, text, {"allow": allow}))
+    text = f"there is nothing at {path[:200]}" if reason == "NOT_FOUND" else error.detail
+    return _refused(request, Refusal(reason, text))
+
+
+def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("request_failed", path=request.scope["path"], exc_info=error)
+    return _refused(request, problems.internal())
+
+
+def _allowed(app: Litestar, path: str) -> list[str]:
+    """The methods of a path that refused one."""
+    found: list[str] = []
+    for method in _METHODS:
+        try:
+            app.asgi_router.handle_routing(path=path, method=method)
+        except HTTPException:
+            continue
+        found.append(method)
+    return found

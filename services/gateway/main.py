@@ -1,0 +1,87 @@
+"""The gateway's composition root: what it is made of, and how long each part lives."""
+
+import asyncio
+import contextlib
+
+from scrip.gateway.v1 import gateway_pb2
+
+from services.gateway import app
+from services.gateway.accounts import AccountStore
+from services.gateway.idempotency import PURGE_ROWS, IdempotencyStore
+from services.gateway.keyed_saga import KeyedSaga
+from services.gateway.keys import KeyStore
+from services.gateway.ledger_batcher import LedgerBatcher
+from services.gateway.outcomes import Outcomes
+from services.gateway.peers import connect
+from services.gateway.readiness import SystemReadiness
+from services.gateway.saga import Saga
+from services.gateway.settings import Settings
+from services.gateway.waiting import Waits
+from services.runtime import grpc_server, lifecycle, logs, metrics, postgres, web
+from services.runtime.broker import Broker
+from services.runtime.identity import ServiceTokens
+from services.runtime.settings import load
+
+log = logs.get("gateway")
+
+PURGE_SECONDS = 60.0
+# A purge that has more to do goes on soon, but leaves the database to requests in between.
+PURGE_PAUSE_SECONDS = 1.0
+SERVICE = gateway_pb2.DESCRIPTOR.services_by_name["GatewayService"]
+
+
+async def serve(stop: asyncio.Event) -> None:
+    """Serves until told to stop; then waits end, and requests under way get ten seconds."""
+    settings = load(Settings)
+    logs.configure("gateway", settings.log_level, settings.log_format)
+    tokens = ServiceTokens(settings.service_tokens_file)
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(postgres.open_pool(settings.dsn, "gateway"))
+        peers = await stack.enter_async_context(connect(settings))
+        broker = Broker(settings.nats_url, "gateway")
+        stack.push_async_callback(broker.close)
+        idempotency = IdempotencyStore(pool)
+        waits = Waits()
+        saga = Saga(peers, LedgerBatcher(peers.ledger))
+        parts = app.Parts(
+            keys=KeyStore(pool),
+            accounts=AccountStore(pool),
+            peers=peers,
+            saga=saga,
+            keyed=KeyedSaga(saga, idempotency),
+            outcomes=Outcomes(peers.executor, waits),
+            readiness=SystemReadiness(pool, peers, broker),
+        )
+
+        async def is_ready() -> bool:
+            return await postgres.answers(pool)
+
+        await stack.enter_async_context(
+            lifecycle.background(broker.keep_connected, lambda: purge(idempotency)),
+        )
+        await stack.enter_async_context(web.serve(app.create(parts), settings.http_listen))
+        # Nobody is served over gRPC yet; probes ask its health.
+        await stack.enter_async_context(
+            grpc_server.serve(settings.grpc_listen, tokens, SERVICE, lambda _server: None, is_ready)
+        )
+        # Last, so that nobody is told to come before the door is open.
+        await stack.enter_async_context(metrics.serve_ops(settings.ops_listen, is_ready))
+        log.info("serving", http=settings.http_listen)
+        await stop.wait()
+        waits.end()
+
+
+async def purge(store: IdempotencyStore) -> None:
+    """Removes idempotency rows whose day is over, a thousand at a time, for ever."""
+    while True:
+        try:
+            removed = await store.purge()
+        except postgres.OUTAGES as error:
+            log.warning("purge_waits", error=type(error).__name__)
+            removed = 0
+        await asyncio.sleep(PURGE_PAUSE_SECONDS if removed == PURGE_ROWS else PURGE_SECONDS)
+
+
+def main() -> None:
+    """Runs the gateway."""
+    lifecycle.run(serve)

@@ -1,0 +1,30 @@
+"""Names in paths: one that cannot exist is not asked for, it is simply not found."""
+
+import re
+
+from services.runtime.errors import Refusal
+
+_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+_JOB = re.compile(r"job_[a-z2-7]{26}", re.ASCII)
+
+
+def account_id(text: str) -> str:
+    """An account's id; raises ACCOUNT_NOT_FOUND."""
+    return _checked(_ACCOUNT, text, "ACCOUNT_NOT_FOUND", "account")
+
+
+def slug(text: str) -> str:
+    """A tool's slug; raises TOOL_NOT_FOUND."""
+    return _checked(_SLUG, text, "TOOL_NOT_FOUND", "tool")
+
+
+def job_id(text: str) -> str:
+    """A job's id; raises JOB_NOT_FOUND."""
+    return _checked(_JOB, text, "JOB_NOT_FOUND", "job")
+
+
+def _checked(pattern: re.Pattern[str], text: str, reason: str, what: str) -> str:
+    if pattern.fullmatch(text):
+        return text
+    raise Refusal(reason, f"there is no {what} of this name")

@@ -1,0 +1,93 @@
+"""The services behind the gateway: a channel and a stub each, kept for the life of the process."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from scrip.catalog.v1 import catalog_pb2_grpc
+from scrip.executor.v1 import executor_pb2_grpc
+from scrip.ledger.v1 import ledger_pb2_grpc
+
+from services.gateway.settings import Settings
+from services.runtime.grpc_client import Peer
+
+if TYPE_CHECKING:
+    from scrip.catalog.v1.catalog_pb2_grpc import CatalogServiceAsyncStub
+    from scrip.executor.v1.executor_pb2_grpc import ExecutorServiceAsyncStub
+    from scrip.ledger.v1.ledger_pb2_grpc import LedgerServiceAsyncStub
+
+Response = TypeVar("Response")
+
+
+class Catalog:
+    """The catalog."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.stub: CatalogServiceAsyncStub = catalog_pb2_grpc.CatalogServiceStub(peer.channel)
+
+
+class Ledger:
+    """The ledger."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.stub: LedgerServiceAsyncStub = ledger_pb2_grpc.LedgerServiceStub(peer.channel)
+
+
+class Executor:
+    """The executor."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.stub: ExecutorServiceAsyncStub = executor_pb2_grpc.ExecutorServiceStub(peer.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """All of them. The analytics service is only asked how it is."""
+
+    catalog: Catalog
+    ledger: Ledger
+    executor: Executor
+    analytics: Peer
+
+
+@contextlib.asynccontextmanager
+async def connect(settings: Settings) -> AsyncIterator[Peers]:
+    """The channels while the body runs; they connect when first used, and again when they broke."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        def peer(name: str, address: str) -> Peer:
+            made = Peer(name, address, settings.service_token)
+            stack.push_async_callback(made.close)
+            return made
+
+        yield Peers(
+            Catalog(peer("catalog", settings.catalog_address)),
+            Ledger(peer("ledger", settings.ledger_address)),
+            Executor(peer("executor", settings.executor_address)),
+            peer("analytics", settings.analytics_address),
+        )
+
+
+class Attempts:
+    """Counts how often a call was sent. After more than one, `replayed` in its answer may speak of our own first."""
+
+    def __init__(self) -> None:
+        self._sent = 0
+
+    def of(self, method: Callable[..., Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
+        """The method, counted."""
+
+        def counted(*arguments: Any, **options: Any) -> Awaitable[Response]:
+            self._sent += 1
+            return method(*arguments, **options)
+
+        return counted
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the call was sent more than once."""
+        return self._sent > 1

@@ -1,0 +1,107 @@
+"""Refusals as RFC 9457 problem details: the one place that knows how a reason looks over HTTP."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from services.gateway import credits
+from services.runtime.errors import REASONS, Refusal
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:scrip:problem:"
+RETRY_AFTER_SECONDS = 1
+# What a problem says of itself; a refusal's metadata may not stand in their place.
+_OWN_MEMBERS = frozenset(
+    {"type", "title", "status", "detail", "instance", "reason", "errors", "trace_id", "violations"}
+)
+_INTEGERS = frozenset({"limit", "actual", "version", "retry_after_seconds"})
+_MICROS = "_micros"
+
+
+class ReplayedRefusal(Refusal):
+    """The stored answer of an earlier request with the same Idempotency-Key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An answer that says why a request was not done."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def problem_type(reason: str) -> str:
+    """The `type` of a reason: INSUFFICIENT_CREDITS is urn:scrip:problem:insufficient-credits."""
+    return TYPE_PREFIX + reason.lower().replace("_", "-")
+
+
+def title(reason: str) -> str:
+    """The `title` of a reason: INSUFFICIENT_CREDITS is "Insufficient credits"."""
+    return reason.replace("_", " ").capitalize()
+
+
+def internal() -> Refusal:
+    """What is said of anything unexpected: nothing but the trace id that every problem carries."""
+    return Refusal("INTERNAL", "something failed here; the trace id finds it in the logs")
+
+
+def of(refusal: Refusal, request_id: str, trace_id: str) -> Problem:
+    """The problem of a refusal; amounts become decimal strings of credits."""
+    if refusal.reason == "DEADLINE_EXCEEDED":
+        # A peer that let its own deadline pass is to our caller one that does not answer.
+        refusal = Refusal("UPSTREAM_UNAVAILABLE", "a part of Scrip does not answer; try again shortly")
+    elif refusal.reason == "INTERNAL" or refusal.reason not in REASONS:
+        refusal = internal()
+    members = _members(refusal.metadata)
+    body: dict[str, Any] = {
+        "type": problem_type(refusal.reason),
+        "title": title(refusal.reason),
+        "status": refusal.http_status,
+        "detail": _detail(refusal, members),
+        "instance": request_id,
+        "reason": refusal.reason,
+        **members,
+    }
+    if refusal.http_status == 422 and refusal.violations:
+        body["errors"] = [
+            {"pointer": one.field, "keyword": one.keyword, "message": one.message} for one in refusal.violations
+        ]
+    body["trace_id"] = trace_id
+    return Problem(refusal.http_status, _headers(refusal), msgspec.json.encode(body))
+
+
+def _members(metadata: Mapping[str, str]) -> dict[str, str | int]:
+    members: dict[str, str | int] = {}
+    for name, value in metadata.items():
+        if name.endswith(_MICROS) and value.removeprefix("-").isdecimal():
+            members[name.removesuffix(_MICROS)] = credits.show(int(value))
+        elif name not in _OWN_MEMBERS:
+            members[name] = int(value) if name in _INTEGERS and value.isdecimal() else value
+    return members
+
+
+def _detail(refusal: Refusal, members: Mapping[str, str | int]) -> str:
+    if refusal.reason == "INSUFFICIENT_CREDITS" and {"required", "available", "reserved"} <= members.keys():
+        return (
+            f"{members['required']} credits are required; "
+            f"{members['available']} are available and {members['reserved']} reserved"
+        )
+    return refusal.message
+
+
+def _headers(refusal: Refusal) -> dict[str, str]:
+    headers = {"Content-Type": MEDIA_TYPE}
+    if refusal.reason == "UNAUTHENTICATED":
+        headers["WWW-Authenticate"] = 'Bearer realm="scrip"'
+    if refusal.http_status in (429, 503) or refusal.reason == "REQUEST_IN_FLIGHT":
+        headers["Retry-After"] = refusal.metadata.get("retry_after_seconds", str(RETRY_AFTER_SECONDS))
+    if refusal.reason in ("QUOTE_USED", "REQUEST_IN_FLIGHT") and "job_id" in refusal.metadata:
+        headers["Location"] = f"/v1/jobs/{refusal.metadata['job_id']}"
+    if "allow" in refusal.metadata:
+        headers["Allow"] = refusal.metadata["allow"]
+    if isinstance(refusal, ReplayedRefusal):
+        headers["Idempotent-Replayed"] = "true"
+    return headers

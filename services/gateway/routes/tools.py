@@ -1,0 +1,80 @@
+"""Tools and quotes."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from services.gateway import answers, bodies, inputs, mapping, names, pages, shapes
+from services.gateway.answers import Answer
+from services.gateway.auth import Doorkeeper
+from services.gateway.openapi import Operation, opt
+from services.gateway.saga import Saga
+from services.gateway.tool_copies import ToolCopies
+
+TAG = "tools"
+INPUT_EXAMPLE = {"input": {"text": "Guten Morgen"}}
+INPUT_PROBLEMS = (
+    *("REQUEST_INVALID", "INPUT_INVALID", "INPUT_TOO_LARGE", "ACCOUNT_REQUIRED"),
+    *("TOOL_NOT_FOUND", "TOOL_DISABLED", "TOOL_UNAVAILABLE"),
+)
+_QUOTE_BODY = msgspec.json.Decoder(shapes.QuoteBody)
+_AGE = {"Age": "Seconds since the catalog told this; it does not answer now."}
+
+
+def handlers(doorkeeper: Doorkeeper, copies: ToolCopies, saga: Saga) -> list[HTTPRouteHandler]:
+    """The routes under /v1/tools that change nothing."""
+
+    @get(
+        "/v1/tools",
+        opt=opt(
+            Operation(
+                "List the tools",
+                TAG,
+                {200: shapes.Tools},
+                paged=True,
+                problems=["REQUEST_INVALID"],
+                answer_headers=_AGE,
+            )
+        ),
+    )
+    async def list_tools(request: Request[Any, Any, Any]) -> Answer:
+        await doorkeeper.anyone(request)
+        told = await copies.page(pages.of(request))
+        page = shapes.Tools([mapping.tool(tool) for tool in told.value.tools], told.value.next_page_token)
+        return answers.of(page, headers=answers.age(told.age_seconds()))
+
+    @get(
+        "/v1/tools/{slug:str}",
+        opt=opt(
+            Operation("One tool", TAG, {200: shapes.Tool}, problems=["TOOL_NOT_FOUND"], answer_headers=_AGE),
+        ),
+    )
+    async def get_tool(request: Request[Any, Any, Any], slug: str) -> Answer:
+        await doorkeeper.anyone(request)
+        told = await copies.one(names.slug(slug))
+        return answers.of(mapping.tool(told.value), headers=answers.age(told.age_seconds()))
+
+    @post(
+        "/v1/tools/{slug:str}/quote",
+        opt=opt(
+            Operation(
+                "What a call with this input costs",
+                TAG,
+                {200: shapes.Quote},
+                body=shapes.QuoteBody,
+                body_example=INPUT_EXAMPLE,
+                problems=INPUT_PROBLEMS,
+            )
+        ),
+    )
+    async def quote_price(request: Request[Any, Any, Any], slug: str) -> Answer:
+        payer = await doorkeeper.payer(request)
+        tool = names.slug(slug)
+        body = bodies.decode(_QUOTE_BODY, await bodies.read(request.receive))
+        given = await inputs.prepare(body.input, lambda: copies.file_properties(tool))
+        quote = await saga.quote(payer.account_id, tool, given)
+        return answers.of(mapping.quote(quote))
+
+    return [list_tools, get_tool, quote_price]

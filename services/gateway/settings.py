@@ -1,0 +1,15 @@
+"""What the gateway is told at start."""
+
+from pydantic import Field
+
+from services.runtime.settings import Address, ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """The gateway's settings; each is `SCRIP_<NAME>` or `SCRIP_<NAME>_FILE`."""
+
+    http_listen: Address = Field(description="host:port of the HTTP door")
+    catalog_address: Address = Field(description="host:port of the catalog's gRPC server")
+    ledger_address: Address = Field(description="host:port of the ledger's gRPC server")
+    executor_address: Address = Field(description="host:port of the executor's gRPC server")
+    analytics_address: Address = Field(description="host:port of the analytics' gRPC server")

@@ -1,0 +1,324 @@
+"""The bodies of requests and answers, as JSON has them.
+
+Amounts are decimal strings of credits, times RFC 3339 in UTC.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+_CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$"
+
+Credits = Annotated[str, Meta(pattern=r"^-?[0-9]+(\.[0-9]{1,6})?$", description="Credits, a decimal string.")]
+JsonObject = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
+AccountId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Text = Annotated[str, Meta(max_length=128, pattern=_CONTROL_FREE)]
+LabelName = Annotated[str, Meta(min_length=1, max_length=64, pattern=_CONTROL_FREE)]
+Labels = Annotated[dict[LabelName, Text], Meta(max_length=8, description="The caller's own, at most 8 pairs.")]
+Charge = Literal["nothing", "base", "measured"]
+
+
+class QuoteBody(msgspec.Struct, forbid_unknown_fields=True):
+    """An input to be priced."""
+
+    input: JsonObject
+
+
+class ExecuteBody(msgspec.Struct, forbid_unknown_fields=True):
+    """An input to be run, with or without a quote made before."""
+
+    input: JsonObject
+    quote_id: str | None = None
+    reference: Text = ""
+    labels: Labels = {}
+
+
+class AccountBody(msgspec.Struct, forbid_unknown_fields=True):
+    """An account to be opened; without an id it gets one."""
+
+    account_id: AccountId | None = None
+
+
+class Paid(msgspec.Struct, forbid_unknown_fields=True):
+    """What was paid for a grant, in millionths of the currency's unit."""
+
+    amount_micros: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217 code.")]
+
+
+class GrantBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Credits to be added to an account."""
+
+    credits: Annotated[str, Meta(description="Above 0, at most 6 places.", examples=["12.5"])]
+    source: Literal["purchase", "promotion", "plan", "adjustment"]
+    priority: Annotated[int, Meta(ge=0, le=255, description="Lower ones are spent first.")] = 100
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    paid: Paid | None = None
+    reference: Text = ""
+
+
+class KeyBody(msgspec.Struct, forbid_unknown_fields=True):
+    """An API key to be made."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=_CONTROL_FREE)]
+
+
+class ChargingRules(msgspec.Struct):
+    """What each ending of a job costs."""
+
+    succeeded: Charge
+    failed: Charge
+    refused: Charge
+    timed_out: Charge
+    canceled: Charge
+    unknown: Charge
+
+
+class Price(msgspec.Struct):
+    """base + per_unit for each unit, at least minimum."""
+
+    base: Credits
+    per_unit: Credits
+    unit: str | None
+    minimum: Credits
+    charging: ChargingRules
+
+
+class Limits(msgspec.Struct):
+    """What a tool takes at most; null: no limit."""
+
+    input_bytes: int
+    units: int | None
+    timeout_ms: int
+    rate_per_hour: int | None
+
+
+class Tool(msgspec.Struct):
+    """A tool in its newest version."""
+
+    slug: str
+    name: str
+    description: str
+    category: str
+    icon: str
+    tags: list[str]
+    version: int
+    price_version: int
+    price: Price
+    limits: Limits
+    input_schema: JsonObject
+    output_schema: JsonObject
+    examples: list[JsonObject]
+    enabled: bool
+    available: bool
+    unavailable_reason: str | UnsetType = UNSET
+
+
+class Tools(msgspec.Struct):
+    """A page of tools, by slug."""
+
+    tools: list[Tool]
+    next_page_token: str
+
+
+class Quote(msgspec.Struct):
+    """What a call costs, or at most costs where `exact` is false."""
+
+    quote_id: str
+    tool: str
+    version: int
+    price_version: int
+    price: Price
+    units: dict[str, int]
+    exact: bool
+    credits: Credits
+    credits_max: Credits
+    expires_at: datetime
+
+
+class JobError(msgspec.Struct):
+    """Why a job did not succeed."""
+
+    reason: str
+    message: str
+
+
+class JobCredits(msgspec.Struct):
+    """A job's cost: said before, held, spent; `settled` once the ledger has it."""
+
+    quoted: Credits
+    reserved: Credits
+    captured: Credits
+    settled: bool
+
+
+class Job(msgspec.Struct, kw_only=True):
+    """One execution of a tool; `output` is null until it succeeds, and left out of lists."""
+
+    job_id: str
+    tool: str
+    version: int
+    price_version: int
+    status: Literal["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "INDETERMINATE"]
+    output: JsonObject | UnsetType | None = UNSET
+    error: JobError | UnsetType = UNSET
+    credits: JobCredits
+    units: dict[str, int]
+    duration_ms: int | None
+    created_at: datetime
+    finished_at: datetime | None
+    reference: str | UnsetType = UNSET
+    labels: dict[str, str] | UnsetType = UNSET
+
+
+class Jobs(msgspec.Struct):
+    """A page of an account's jobs, newest first, without their outputs."""
+
+    jobs: list[Job]
+    next_page_token: str
+
+
+class AccountCredits(msgspec.Struct):
+    """granted = available + reserved + spent + expired + voided, always."""
+
+    granted: Credits
+    available: Credits
+    reserved: Credits
+    spent: Credits
+    expired: Credits
+    voided: Credits
+
+
+class Grant(msgspec.Struct):
+    """Credits that came in together, and what is left of them and not reserved."""
+
+    grant_id: str
+    account_id: str
+    credits: Credits
+    available: Credits
+    source: str
+    priority: int
+    effective_at: datetime
+    expires_at: datetime | None
+    created_at: datetime
+    paid: Paid | UnsetType = UNSET
+    reference: str | UnsetType = UNSET
+
+
+class Account(msgspec.Struct):
+    """An account, its credits, and its live grants in the order they are spent."""
+
+    account_id: str
+    state: Literal["ACTIVE", "FROZEN", "CLOSED"]
+    created_at: datetime
+    credits: AccountCredits
+    grants: list[Grant]
+
+
+class Accounts(msgspec.Struct):
+    """A page of the accounts that were opened through this API, newest first."""
+
+    accounts: list[Account]
+    next_page_token: str
+
+
+class Grants(msgspec.Struct):
+    """An account's live grants in the order they are spent."""
+
+    grants: list[Grant]
+    next_page_token: str
+
+
+class Entry(msgspec.Struct):
+    """A line of a statement; `amount` is positive, `kind` says what it did."""
+
+    position: str
+    recorded_at: datetime
+    kind: str
+    amount: Credits
+    available_after: Credits
+    reserved_after: Credits
+    grant_id: str | UnsetType = UNSET
+    reservation_id: str | UnsetType = UNSET
+    job_id: str | UnsetType = UNSET
+    tool: str | UnsetType = UNSET
+    tool_version: int | UnsetType = UNSET
+    price_version: int | UnsetType = UNSET
+    reference: str | UnsetType = UNSET
+    labels: dict[str, str] | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    trace_id: str | UnsetType = UNSET
+
+
+class Statement(msgspec.Struct):
+    """A page of an account's entries, newest first."""
+
+    entries: list[Entry]
+    next_page_token: str
+    as_of_position: str
+
+
+class Key(msgspec.Struct):
+    """An API key without its secret."""
+
+    key_id: str
+    name: str
+    role: Literal["user", "admin", "analyst"]
+    account_id: str | None
+    created_at: datetime
+
+
+class NewKey(Key, kw_only=True):
+    """An API key with its text, which is shown this once; null where this request was answered before."""
+
+    key: str | None
+
+
+class Keys(msgspec.Struct):
+    """A page of an account's keys, newest first."""
+
+    keys: list[Key]
+    next_page_token: str
+
+
+class Violation(msgspec.Struct):
+    """One thing wrong with an input."""
+
+    pointer: str
+    keyword: str
+    message: str
+
+
+class Problem(msgspec.Struct, omit_defaults=True):
+    """RFC 9457 problem details; a reason may add members of its own, such as a field or an amount."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    reason: str
+    trace_id: str
+    errors: list[Violation] = []
+
+
+class Part(msgspec.Struct, omit_defaults=True):
+    """How one part of the system is."""
+
+    ready: bool
+    detail: str = ""
+
+
+class Readiness(msgspec.Struct):
+    """How the whole system is. Degraded: it serves, but events wait to be published."""
+
+    status: Literal["ready", "degraded", "unavailable"]
+    parts: dict[str, Part]
+
+
+class Health(msgspec.Struct):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
