@@ -21,7 +21,7 @@ from services.runtime.relay import Relay
 from tests.harness.databases import Database
 
 SHARDS = 4
-TOKEN = "scrip_svc_analytics_test"  # noqa: S105 (a test's own)
+TOKEN = "scrip_svc_analytics_test"
 _API: dict[str, tuple[Any, Any, str]] = {
     "ledger": (ledger_pb2, ledger_pb2_grpc, "LedgerService"),
     "catalog": (catalog_pb2, catalog_pb2_grpc, "CatalogService"),
@@ -78,7 +78,7 @@ class Owner:
         owner = self
 
         class Servicer(getattr(api_grpc, f"{service}Servicer")):  # type: ignore[misc]
-            async def ReadEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:
+            async def ReadEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
                 cursors = {cursor.shard: cursor.after_seq for cursor in request.cursors}
                 owner.asked.append(dict(cursors))
                 async for row in event_log.follow(owner.pool, cursors, request.follow, owner.log.appended):

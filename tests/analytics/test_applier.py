@@ -92,7 +92,9 @@ async def test_two_replicas_apply_each_commit_once(database: Database) -> None:
             await apply(applier, log)
 
         await asyncio.gather(*(bring(who, log, step) for log in logs for who, step in ((one, 3), (other, 5), (one, 7))))
-    ledger = analyst_sees(database, "SELECT count(*) AS n, count(DISTINCT position) AS d FROM analytics.credit_movements")
+    ledger = analyst_sees(
+        database, "SELECT count(*) AS n, count(DISTINCT position) AS d FROM analytics.credit_movements"
+    )
     assert ledger == [{"n": 160, "d": 160}]
     (total,) = analyst_sees(
         database, "SELECT sum(total_jobs) AS jobs, sum(total_credits) AS credits FROM analytics.tool_usage_daily"

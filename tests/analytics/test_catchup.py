@@ -214,7 +214,9 @@ async def test_messages_and_owner_together_count_once(database: Database, ledger
         for row in await event_log.read(ledger.pool, 0, 0):
             log.commits.append(from_message("ledger", ledger.source.batch_type, 0, row.body))
         await asyncio.gather(
-            catchup.fill(0, timeout=5), *(apply(applier, log, log.commits[:n]) for n in range(1, 31)), catchup.fill(0, 5)
+            catchup.fill(0, timeout=5),
+            *(apply(applier, log, log.commits[:n]) for n in range(1, 31)),
+            catchup.fill(0, 5),
         )
         assert amounts(database) == list(range(1, 31))
 

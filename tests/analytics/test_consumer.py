@@ -71,7 +71,13 @@ class World:
 
 @contextlib.asynccontextmanager
 async def consuming(
-    databases: Databases, database: Database, url: str, folder: Path, *, reachable: bool = True, ask_seconds: float = 3.0
+    databases: Databases,
+    database: Database,
+    url: str,
+    folder: Path,
+    *,
+    reachable: bool = True,
+    ask_seconds: float = 3.0,
 ) -> AsyncIterator[World]:
     """Everything running; owners that are not `reachable` write and publish, but do not answer ReadEvents."""
     async with contextlib.AsyncExitStack() as stack:
@@ -124,7 +130,7 @@ async def test_deleted_messages_are_made_up_for(
     databases: Databases, database: Database, nats_url: str, tmp_path: Path
 ) -> None:
     """Messages deleted from the stream under load are missing nowhere ten seconds later."""
-    count = 400
+    count = 200
     draw = random.Random(7)
     async with consuming(databases, database, nats_url, tmp_path) as world, jetstream(nats_url) as stream:
 
@@ -162,7 +168,6 @@ async def test_a_restart_of_nats_loses_nothing(
 
         async def messages_bring_commits() -> bool:
             await world.ledger.commit(0, credit("ACCOUNT_OPENED"))
-            await asyncio.sleep(0.2)
             return bool(by_message._value.get() > before)
 
         await eventually(messages_bring_commits, seconds=20)
@@ -200,7 +205,6 @@ async def test_a_silent_subscription_is_made_anew(
     """Messages that wait on the server while none is delivered tell that the subscription is dead."""
     monkeypatch.setattr(consumer_module, "SILENT_SECONDS", 0.5)
     monkeypatch.setattr(consumer_module, "LOOK_SECONDS", 0.3)
-    dead: list[Consumer] = []
     fetch = JetStreamContext.PullSubscription.fetch
 
     async def never(*_args: object, timeout: float = 1, **_kwargs: object) -> list[Msg]:
@@ -215,7 +219,6 @@ async def test_a_silent_subscription_is_made_anew(
         await eventually(lambda: silent._value.get() > before)
         monkeypatch.setattr(JetStreamContext.PullSubscription, "fetch", fetch)
         await world.complete(1)
-    assert not dead
 
 
 async def test_messages_that_are_no_commits_are_acknowledged_and_told(
@@ -266,12 +269,12 @@ async def test_a_database_outage_delays_and_loses_nothing(
     databases: Databases, database: Database, nats_url: str, tmp_path: Path
 ) -> None:
     """While the own database cuts every session, messages are asked for again; then all is there."""
-    async with consuming(databases, database, nats_url, tmp_path, reachable=False) as world:
+    async with consuming(databases, database, nats_url, tmp_path) as world:
         for number in range(1, 41):
             await world.execute(number)
             if number % 8 == 0:
                 databases.disconnect(database)
-        await world.complete(40, seconds=30)
+        await world.complete(40, seconds=20)
 
 
 def test_a_body_is_read_as_what_was_committed() -> None:

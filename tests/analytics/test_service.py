@@ -145,8 +145,9 @@ async def test_it_waits_for_its_database(services: Services) -> None:
     peer = services.peer("analytics")
 
     async def refuses() -> bool:
+        stub = analytics_pb2_grpc.AnalyticsServiceStub(peer.channel)
         try:
-            await freshness(peer)
+            await peer.call(stub.GetFreshness, analytics_pb2.GetFreshnessRequest(), attempts=1)
         except Refusal as refusal:
             return refusal.reason == "UPSTREAM_UNAVAILABLE" and refusal.metadata["dependency"] == "database"
         return False

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -77,7 +78,9 @@ async def test_an_event_that_moves_credits_has_one_row(database: Database) -> No
     log.write(*(credit(kind) for kind in MOVEMENTS))
     async with applying(database) as (_, applier):
         await apply(applier, log)
-    rows = analyst_sees(database, "SELECT position, kind FROM analytics.credit_movements ORDER BY recorded_at, position")
+    rows = analyst_sees(
+        database, "SELECT position, kind FROM analytics.credit_movements ORDER BY recorded_at, position"
+    )
     expected = [(f"3:{n}", word) for n, word in enumerate(MOVEMENTS.values(), start=1) if word]
     assert [(row["position"], row["kind"]) for row in rows] == expected
 
@@ -151,7 +154,8 @@ async def test_jobs_count_on_the_utc_day_they_end(database: Database) -> None:
         (after, job("JOB_CANCELED", "job_d", at=after, duration_ms=1_000)),
     )
     counted = [
-        (row["day"], row["total_jobs"], row["successful_jobs"], row["failed_jobs"], row["canceled_jobs"]) for row in rows
+        (row["day"], row["total_jobs"], row["successful_jobs"], row["failed_jobs"], row["canceled_jobs"])
+        for row in rows
     ]
     assert counted == [(date(2026, 3, 14), 1, 1, 0, 0), (date(2026, 3, 15), 3, 1, 1, 1)]
     assert [row["avg_duration_ms"] for row in rows] == [Decimal("10.000"), Decimal("5.500")]
@@ -159,7 +163,7 @@ async def test_jobs_count_on_the_utc_day_they_end(database: Database) -> None:
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one transaction", "in several"])
 async def test_an_indeterminate_job_counts_until_it_is_resolved(database: Database, together: bool) -> None:
-    """While its outcome is unknown a job counts as indeterminate; then under its outcome on that day, and only there."""
+    """Unknown, a job counts as indeterminate; then under its outcome, on the day it became known, and only there."""
     log = WrittenLog("executor")
     log.write(job("JOB_INDETERMINATE", "job_a", at=None), at=NOON)
     log.write(job("JOB_INDETERMINATE", "job_b", at=None), at=NOON)
@@ -228,10 +232,10 @@ async def test_durations_are_kept_as_a_histogram(database: Database) -> None:
 
 def test_a_duration_falls_in_the_class_whose_bound_it_does_not_pass() -> None:
     """Each bound is the largest duration of its class, and classes are at most a fifth wide beyond 16 ms."""
-    for lower, upper in zip(DURATION_BOUNDS_MS, DURATION_BOUNDS_MS[1:], strict=False):
+    for lower, upper in pairwise(DURATION_BOUNDS_MS):
         assert (bound_ms(lower), bound_ms(lower + 1), bound_ms(upper)) == (lower, upper, upper)
     narrow = DURATION_BOUNDS_MS[:-1]
-    assert all(b / a < 1.22 for a, b in zip(narrow, narrow[1:], strict=False) if a >= 16)
+    assert all(b / a < 1.22 for a, b in pairwise(narrow) if a >= 16)
 
 
 @pytest.mark.parametrize(("view", "columns"), VIEWS.items(), ids=VIEWS)

@@ -86,7 +86,7 @@ async def test_a_reservation_that_is_not_open_ends_the_job_before_anything_is_ca
             state = ledger_pb2.Reservation.STATE_EXPIRED
             response = ledger_pb2.ExtendReservationResponse(reservation=ledger_pb2.Reservation(state=state))
             return Result(extend_reservation=response)
-        return refused(Code.FAILED_PRECONDITION, "RESERVATION_ENDED", state="EXPIRED", captured="0")
+        return refused(Code.FAILED_PRECONDITION, "RESERVATION_ENDED", state="EXPIRED", captured_micros="0")
 
     bench.ledger.answer = expired
     job = await bench.settled(await bench.submit())
@@ -99,8 +99,13 @@ async def test_a_reservation_that_is_not_open_ends_the_job_before_anything_is_ca
     [
         (refused(Code.FAILED_PRECONDITION, "CAPTURE_EXCEEDS_RESERVED"), "REFUSED", 0, "CAPTURE_EXCEEDS_RESERVED"),
         (refused(Code.NOT_FOUND, "RESERVATION_NOT_FOUND"), "REFUSED", 0, "RESERVATION_NOT_FOUND"),
-        (refused(Code.FAILED_PRECONDITION, "RESERVATION_ENDED", captured="100"), "SETTLED", 100, ""),
-        (refused(Code.FAILED_PRECONDITION, "RESERVATION_ENDED", captured="0"), "REFUSED", 0, "RESERVATION_ENDED"),
+        (refused(Code.FAILED_PRECONDITION, "RESERVATION_ENDED", captured_micros="100"), "SETTLED", 100, ""),
+        (
+            refused(Code.FAILED_PRECONDITION, "RESERVATION_ENDED", captured_micros="0"),
+            "REFUSED",
+            0,
+            "RESERVATION_ENDED",
+        ),
     ],
 )
 async def test_a_definite_answer_ends_a_settlement(

@@ -1,0 +1,5 @@
+"""`python -m services.analytics` runs the service."""
+
+from services.analytics.main import main
+
+main()

@@ -1,0 +1,63 @@
+"""What a step of a job becomes after whatever happened to its call; pure."""
+
+from services.executor.jobs import Ending, Retry, State, Terms, Transition, after_lost_attempt, ended
+from services.executor.worker import Answer, ToolAnswer
+
+Key = tuple[str, int]
+"""Job id and fence."""
+
+
+def not_run(key: Key, terms: Terms, reason: str, message: str) -> Transition:
+    """The end of a job whose tool was never called; it costs nothing."""
+    return ended(*key, State.QUEUED, terms, Ending.NOT_RUN, cause=reason, reason=reason, message=message)
+
+
+def not_called(key: Key) -> Transition:
+    """An attempt was committed but no call left: the job may begin again, whatever its tool says."""
+    return Transition(*key, State.RUNNING, State.QUEUED, "NOT_CALLED")
+
+
+def answered(key: Key, terms: Terms, answer: ToolAnswer, duration_ms: int) -> Transition:
+    """The end of a job whose tool answered."""
+    match answer.answer:
+        case Answer.OUTPUT:
+            ending, reason = Ending.SUCCEEDED, ""
+        case Answer.REJECTED:
+            ending, reason = Ending.REFUSED, "INPUT_REJECTED"
+        case Answer.TOO_LARGE:
+            ending, reason = Ending.FAILED, "OUTPUT_TOO_LARGE"
+        case Answer.FAILED:
+            ending, reason = Ending.FAILED, "TOOL_FAILED"
+    return ended(
+        *key,
+        State.RUNNING,
+        terms,
+        ending,
+        cause="ANSWERED",
+        reason=reason,
+        message=answer.message,
+        output_json=answer.output_json if ending is Ending.SUCCEEDED else None,
+        measured=answer.units,
+        duration_ms=duration_ms,
+    )
+
+
+def timed_out(key: Key, terms: Terms, timeout_seconds: float, duration_ms: int) -> Transition:
+    """The end of a job whose call was stopped at its time limit."""
+    return ended(
+        *key,
+        State.RUNNING,
+        terms,
+        Ending.TIMED_OUT,
+        cause="TIMED_OUT",
+        reason="TIMED_OUT",
+        message=f"the tool did not end within {timeout_seconds:g} seconds",
+        duration_ms=duration_ms,
+    )
+
+
+def handed_over(key: Key, terms: Terms, retry: Retry, attempts: int, duration_ms: int) -> Transition:
+    """This executor stops, and the call with it."""
+    if retry is Retry.SAFE:
+        return Transition(*key, State.RUNNING, State.QUEUED, "EXECUTOR_STOPPED")
+    return after_lost_attempt(*key, terms, retry, attempts, "EXECUTOR_STOPPED", duration_ms)

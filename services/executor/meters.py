@@ -1,0 +1,22 @@
+"""What the executor counts, for /metrics."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from services.executor.store.rows import Job
+
+MOVED = Counter("scrip_jobs_total", "Steps of jobs after their start", ["tool", "state"])
+SECONDS = Histogram(
+    "scrip_job_call_seconds",
+    "Seconds a call of a tool took, of jobs that ended",
+    ["tool"],
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300),
+)
+SETTLED = Counter("scrip_settlements_total", "Settlements the ledger decided for good", ["settlement"])
+HELD = Gauge("scrip_jobs_held", "Jobs this executor holds")
+
+
+def moved(job: Job) -> None:
+    """Counts a step of a job; `job` is the row after it."""
+    MOVED.labels(job.tool, job.state).inc()
+    if job.has_ended and job.started_at:
+        SECONDS.labels(job.tool).observe(job.duration_ms / 1000)

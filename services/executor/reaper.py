@@ -1,0 +1,67 @@
+"""Finds jobs whose worker is gone, by their leases, and moves them on."""
+
+from services.executor import mapping, meters
+from services.executor.jobs import Transition, after_lost_attempt
+from services.executor.patience import Patience
+from services.executor.settlement import Settler
+from services.executor.store import lost
+from services.executor.store.lost import Lost
+from services.executor.watch import Watches
+from services.runtime import clock, logs
+from services.runtime.event_log import EventLog
+from services.runtime.lifecycle import Signal
+from services.runtime.postgres import OUTAGES, Pool
+
+log = logs.get("reaper")
+
+LOOK_SECONDS = 1.0
+
+
+class Reaper:
+    """Every executor runs one; a job is moved by whoever finds it first."""
+
+    def __init__(
+        self, pool: Pool, event_log: EventLog, lease_seconds: float, settler: Settler, watches: Watches
+    ) -> None:
+        self._pool = pool
+        self._log = event_log
+        self._lease_seconds = lease_seconds
+        self._settler = settler
+        self._watches = watches
+        self._patience = Patience("database (leases of others)")
+        self._quiet_until = 0.0
+        self._never = Signal()
+
+    async def run(self) -> None:
+        """Looks for ever.
+
+        After an outage of the database everybody's leases have run out, and nobody's fault it is: first the living get
+        the time of a lease to renew theirs.
+        """
+        while True:
+            pause = LOOK_SECONDS
+            try:
+                if clock.monotonic() >= self._quiet_until:
+                    while await self._recover() == lost.BATCH:
+                        pass
+                self._patience.worked()
+            except OUTAGES as error:
+                self._quiet_until = clock.monotonic() + self._lease_seconds
+                pause = self._patience.failed(error)
+            await self._never.wait(pause)
+
+    async def _recover(self) -> int:
+        moved = await lost.recover(self._pool, self._log, _next_step)
+        for step, job in moved:
+            log.warning("attempt_lost", job_id=job.job_id, tool=job.tool, attempts=job.attempts, now=step.after)
+            meters.moved(job)
+            self._watches.tell(job)
+            if job.has_ended:
+                self._settler.take(job)
+        return len(moved)
+
+
+def _next_step(found: Lost) -> Transition:
+    job = found.job
+    terms = mapping.stored_terms(found.quote)
+    return after_lost_attempt(job.job_id, job.fence, terms, found.retry, job.attempts, "LEASE_EXPIRED")

@@ -1,0 +1,152 @@
+"""What a request must be like before anything is done for it; each refusal names the field."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+
+from scrip.executor.v1 import executor_pb2
+
+from services.executor import events
+from services.executor.store.queries import Place
+from services.executor.store.rows import Job
+from services.executor.store.submissions import Submission
+from services.runtime import clock, identity, tracing
+from services.runtime.errors import Refusal, invalid
+
+ACCOUNT = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+JOB_ID = re.compile(r"^[\x21-\x7e]{1,128}$")
+DIGEST = re.compile(r"^[0-9a-f]{64}$")
+INPUT_BYTES_MAX = 1024 * 1024
+FILES_BYTES_MAX = 3 * 1024 * 1024
+LABELS_MAX = 8
+TEXT_CHARACTERS_MAX = 128
+TIMEOUT_MS_MAX = 3_600_000
+PAGE_SIZE_DEFAULT = 50
+PAGE_SIZE_MAX = 200
+
+
+def submission_of(request: executor_pb2.SubmitJobRequest) -> Submission:
+    """The job a request asks for; raises REQUEST_INVALID or INPUT_TOO_LARGE."""
+    quote = request.quote
+    account_of(quote.account_id, "quote.account_id")
+    _check(JOB_ID.match(quote.job_id), "quote.job_id", "must be 1 to 128 visible ASCII characters")
+    _check(ACCOUNT.match(quote.tool), "quote.tool", "must be a tool's slug")
+    _check(quote.version > 0, "quote.version", "must be above 0")
+    _check(DIGEST.match(quote.input_digest), "quote.input_digest", "must be a SHA-256 in lower-case hex")
+    _check(
+        0 <= quote.amount_micros <= quote.amount_max_micros,
+        "quote.amount_micros",
+        "must be 0 or more and at most amount_max_micros",
+    )
+    _check(1 <= quote.limits.timeout_ms <= TIMEOUT_MS_MAX, "quote.limits.timeout_ms", f"must be 1 to {TIMEOUT_MS_MAX}")
+    _check_input(request)
+    _check_text("key_id", request.key_id)
+    _check_text("reference", request.reference)
+    _check_labels(request.labels)
+    return Submission(
+        job_id=quote.job_id,
+        account_id=quote.account_id,
+        tool=quote.tool,
+        tool_version=quote.version,
+        price_version=quote.price_version,
+        quote=quote.SerializeToString(),
+        input_digest=quote.input_digest,
+        input_json=request.input_json,
+        files=tuple((file.property, file.media_type, file.data) for file in request.files),
+        key_id=request.key_id,
+        reference=request.reference,
+        labels=dict(request.labels),
+        trace_id=tracing.trace_id(),
+        reserved_micros=quote.amount_max_micros,
+        quoted_micros=quote.amount_micros,
+        units=dict(quote.units),
+        actor=identity.actor(),
+    )
+
+
+def _check_input(request: executor_pb2.SubmitJobRequest) -> None:
+    _check_size("input_json", len(request.input_json), INPUT_BYTES_MAX)
+    try:
+        is_object = isinstance(json.loads(request.input_json), dict)
+    except (ValueError, RecursionError):
+        is_object = False
+    _check(is_object, "input_json", "must be a UTF-8 JSON object")
+    _check_size("files", sum(len(file.data) for file in request.files), FILES_BYTES_MAX)
+    properties = [file.property for file in request.files]
+    _check(len(set(properties)) == len(properties), "files", "must be one a property")
+    for file in request.files:
+        _check_text("files.property", file.property)
+        _check_text("files.media_type", file.media_type)
+
+
+def _check_size(field: str, size: int, most: int) -> None:
+    if size > most:
+        raise Refusal(
+            "INPUT_TOO_LARGE",
+            f"{field} has {size} bytes; at most {most} are taken",
+            {"field": field, "limit_bytes": most, "actual_bytes": size},
+        )
+
+
+def _check_labels(labels: Mapping[str, str]) -> None:
+    _check(len(labels) <= LABELS_MAX, "labels", f"must be {LABELS_MAX} at most")
+    for name, value in labels.items():
+        _check(0 < len(name) <= 64, "labels", "names must have 1 to 64 characters")
+        _check_text("labels", name)
+        _check_text("labels", value)
+
+
+def _check_text(field: str, value: str) -> None:
+    _check(len(value) <= TEXT_CHARACTERS_MAX, field, f"must have at most {TEXT_CHARACTERS_MAX} characters")
+    # PostgreSQL takes no NUL, and no other control character belongs here.
+    _check(all(ord(character) >= 32 for character in value), field, "must have no control characters")
+
+
+def _check(holds: object, field: str, message: str) -> None:
+    if not holds:
+        raise invalid(field, message)
+
+
+def account_of(account_id: str, field: str = "account_id") -> str:
+    """An account's id; raises REQUEST_INVALID."""
+    _check(ACCOUNT.match(account_id), field, f"must match {ACCOUNT.pattern}")
+    return account_id
+
+
+def page_size_of(asked: int) -> int:
+    """How many jobs a page has; 0 asks for the default."""
+    _check(0 <= asked <= PAGE_SIZE_MAX, "page_size", f"must be 1 to {PAGE_SIZE_MAX}")
+    return asked or PAGE_SIZE_DEFAULT
+
+
+def page_token(job: Job) -> str:
+    """The token of the page that follows this job in its account's list."""
+    raw = json.dumps([job.account_id, clock.to_us(job.created_at), job.job_id]).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def place_of(token: str, account_id: str) -> Place | None:
+    """Where the page of a token begins; None: at the newest job. A token is good for its own account only."""
+    if not token:
+        return None
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        account, created_us, job_id = json.loads(raw)
+        place = Place(clock.from_us(int(created_us)), str(job_id))
+    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
+        raise invalid("page_token", "must be a token from an earlier answer") from error
+    _check(account == account_id, "page_token", "belongs to another list")
+    return place
+
+
+def cursors_of(request: executor_pb2.ReadEventsRequest) -> dict[int, int]:
+    """Where a reader of events stands, by shard; raises REQUEST_INVALID."""
+    cursors: dict[int, int] = {}
+    for cursor in request.cursors:
+        _check(cursor.shard < events.SHARDS, "cursors.shard", f"must be 0 to {events.SHARDS - 1}")
+        _check(cursor.shard not in cursors, "cursors.shard", "must be there once only")
+        _check(cursor.after_seq < 2**63, "cursors.after_seq", "must be below 2^63")
+        cursors[cursor.shard] = cursor.after_seq
+    return cursors

@@ -1,0 +1,81 @@
+"""ExecutorService over gRPC. Identity, deadlines and errors are the door's (services/runtime/grpc_server.py)."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from scrip.executor.v1 import events_pb2, executor_pb2, executor_pb2_grpc
+
+from services.executor import mapping, requests
+from services.executor.intake import Intake
+from services.executor.jobs import State
+from services.executor.store import queries
+from services.executor.store.rows import Job
+from services.executor.watch import Watches
+from services.runtime import event_log
+from services.runtime.errors import Refusal
+from services.runtime.lifecycle import Signal
+from services.runtime.postgres import Pool
+
+Context = Any
+
+
+class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
+    """Each method answers or raises a Refusal."""
+
+    def __init__(self, pool: Pool, intake: Intake, watches: Watches, appended: Signal) -> None:
+        self._pool = pool
+        self._intake = intake
+        self._watches = watches
+        self._appended = appended
+
+    async def SubmitJob(  # noqa: N802 (the proto's name)
+        self, request: executor_pb2.SubmitJobRequest, _context: Context
+    ) -> executor_pb2.SubmitJobResponse:
+        """Accepts a job; a repeated one is answered as it is."""
+        accepted = await self._intake.submit(requests.submission_of(request))
+        job = await self._message(accepted.job) if accepted.replayed else mapping.job_message(accepted.job)
+        return executor_pb2.SubmitJobResponse(job=job, replayed=accepted.replayed)
+
+    async def GetJob(  # noqa: N802
+        self, request: executor_pb2.GetJobRequest, _context: Context
+    ) -> executor_pb2.GetJobResponse:
+        """One job of an account, with its output."""
+        job = (await queries.jobs(self._pool, [request.job_id])).get(request.job_id)
+        if job is None or job.account_id != request.account_id:
+            raise Refusal("JOB_NOT_FOUND", f"there is no job {request.job_id}", {"job_id": request.job_id})
+        return executor_pb2.GetJobResponse(job=await self._message(job))
+
+    async def ListJobs(  # noqa: N802
+        self, request: executor_pb2.ListJobsRequest, _context: Context
+    ) -> executor_pb2.ListJobsResponse:
+        """An account's jobs, newest first, without their outputs."""
+        account_id = requests.account_of(request.account_id)
+        size = requests.page_size_of(request.page_size)
+        place = requests.place_of(request.page_token, account_id)
+        found = await queries.page(self._pool, account_id, place, size + 1)
+        return executor_pb2.ListJobsResponse(
+            jobs=[mapping.job_message(job) for job in found[:size]],
+            next_page_token=requests.page_token(found[size - 1]) if len(found) > size else "",
+        )
+
+    async def WatchJob(  # noqa: N802
+        self, request: executor_pb2.WatchJobRequest, _context: Context
+    ) -> AsyncIterator[executor_pb2.WatchJobResponse]:
+        """The job as it is, and after each change, until it has ended and is settled."""
+        async for job in self._watches.follow(request.account_id, request.job_id):
+            yield executor_pb2.WatchJobResponse(job=job)
+
+    async def ReadEvents(  # noqa: N802
+        self, request: executor_pb2.ReadEventsRequest, _context: Context
+    ) -> AsyncIterator[executor_pb2.ReadEventsResponse]:
+        """Commits of the event log in order."""
+        cursors = requests.cursors_of(request)
+        async for row in event_log.follow(self._pool, cursors, request.follow, self._appended):
+            batch = events_pb2.EventBatch.FromString(row.body)
+            yield executor_pb2.ReadEventsResponse(batch=batch, hash=row.hash)
+
+    async def _message(self, job: Job) -> executor_pb2.Job:
+        output = b""
+        if job.state is State.SUCCEEDED:
+            output = (await queries.outputs(self._pool, [job.job_id])).get(job.job_id, b"")
+        return mapping.job_message(job, output)

@@ -1,0 +1,111 @@
+"""How tools run: the catalog's `run_json`, which never changes for a version, and whether that is possible here."""
+
+import importlib.util
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scrip.catalog.v1 import catalog_pb2, catalog_pb2_grpc
+
+from services.executor.jobs import Retry
+from services.executor.worker import HANDLERS
+from services.runtime import clock
+from services.runtime.grpc_client import Peer
+
+if TYPE_CHECKING:
+    from scrip.catalog.v1.catalog_pb2_grpc import CatalogServiceAsyncStub
+
+CALL_SECONDS = 5.0
+PAGE_SIZE = 200
+TOOLS_MAX = 10_000
+OBSTACLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """How one version of a tool runs."""
+
+    kind: str
+    handler: str
+    retry: Retry
+    packages: tuple[str, ...] = ()
+    """Modules that must be there to import."""
+    secrets: tuple[str, ...] = ()
+    """Files that must be there in the folder of secrets."""
+    units_pointer: str = ""
+    """Where the output says the units used; empty: the quote's are exact."""
+
+
+def parse(run_json: bytes) -> RunSpec:
+    """The spec of a `run_json`; members it does not know are for other kinds of executors."""
+    run: dict[str, Any] = json.loads(run_json or b"{}")
+    measure = run.get("measure") or {}
+    return RunSpec(
+        kind=run.get("kind", ""),
+        handler=run.get("handler", ""),
+        retry=Retry.SAFE if run.get("retry") == Retry.SAFE else Retry.UNSAFE,
+        packages=tuple(run.get("packages", ())),
+        secrets=tuple(run.get("secrets", ())),
+        units_pointer=measure.get("pointer", "") if measure.get("from") == "output" else "",
+    )
+
+
+def obstacle(spec: RunSpec, secrets_dir: Path | None) -> catalog_pb2.UnavailableReason:
+    """What keeps a tool from running in this process; UNSPECIFIED: nothing. Imports none of the tool's modules."""
+    known = spec.kind == "python" and spec.handler.isidentifier()
+    if not known or importlib.util.find_spec(f"{HANDLERS}.{spec.handler}") is None:
+        return catalog_pb2.UNAVAILABLE_REASON_NO_EXECUTOR
+    if not all(package.isidentifier() and importlib.util.find_spec(package) for package in spec.packages):
+        return catalog_pb2.UNAVAILABLE_REASON_MISSING_PACKAGE
+    if not all(secrets_dir and (secrets_dir / name).is_file() for name in spec.secrets):
+        return catalog_pb2.UNAVAILABLE_REASON_MISSING_SECRET
+    return catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED
+
+
+class RunSpecs:
+    """Specs by tool and version, asked of the catalog once; versions are immutable, so nothing here grows old."""
+
+    def __init__(self, catalog: Peer, secrets_dir: Path | None) -> None:
+        self._catalog = catalog
+        self._stub: CatalogServiceAsyncStub = catalog_pb2_grpc.CatalogServiceStub(catalog.channel)
+        self._secrets_dir = secrets_dir
+        self._known: dict[tuple[str, int], RunSpec] = {}
+        self._obstacles: dict[RunSpec, tuple[catalog_pb2.UnavailableReason, float | None]] = {}
+
+    async def get(self, slug: str, version: int) -> RunSpec:
+        """The spec of one version; raises Refusal, UPSTREAM_UNAVAILABLE while the catalog does not answer."""
+        found = self._known.get((slug, version))
+        if found is None:
+            request = catalog_pb2.GetToolRequest(slug=slug, version=version)
+            response = await self._catalog.call(self._stub.GetTool, request, timeout=CALL_SECONDS)
+            found = self._remember(response.tool)
+        return found
+
+    async def listed(self) -> AsyncIterator[tuple[catalog_pb2.Tool, RunSpec]]:
+        """Every tool of the catalog in its newest version; raises Refusal."""
+        token = ""
+        while True:
+            request = catalog_pb2.ListToolsRequest(page_size=PAGE_SIZE, page_token=token)
+            page = await self._catalog.call(self._stub.ListTools, request, timeout=CALL_SECONDS)
+            for tool in page.tools:
+                yield tool, self._remember(tool)
+            token = page.next_page_token
+            if not token:
+                return
+
+    def obstacle(self, spec: RunSpec) -> catalog_pb2.UnavailableReason:
+        """What keeps a tool from running here; looked at again after five seconds."""
+        now = clock.monotonic()
+        reason, looked_at = self._obstacles.get(spec, (catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED, None))
+        if looked_at is None or now - looked_at > OBSTACLE_SECONDS:
+            reason = obstacle(spec, self._secrets_dir)
+            self._obstacles[spec] = (reason, now)
+        return reason
+
+    def _remember(self, tool: catalog_pb2.Tool) -> RunSpec:
+        if len(self._known) >= TOOLS_MAX:
+            self._known.clear()
+            self._obstacles.clear()
+        return self._known.setdefault((tool.slug, tool.version), parse(tool.run_json))

@@ -1,0 +1,93 @@
+"""The queue: claiming jobs, holding them, giving them back.
+
+A claim leaves the job QUEUED and makes it this worker's for the length of a lease; a worker that dies before it begins
+an attempt needs no repair, its lease just ends. Leases are counted on the database's clock (`clock_timestamp()`), and
+by the worker on a monotonic clock from before the statement was sent, so the worker's view always ends first.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from services.executor.store.rows import COLUMNS, Claim, job_of, rest_of
+from services.runtime.postgres import Pool
+
+_CLAIM = f"""
+WITH next AS MATERIALIZED (
+    SELECT job_id FROM job
+     WHERE state = 'QUEUED' AND held_until <= clock_timestamp()
+     ORDER BY round, priority, created_at, job_id
+     LIMIT %(n)s
+       FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE job
+   SET fence = fence + 1, worker = %(worker)s,
+       held_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
+  FROM next WHERE job.job_id = next.job_id
+RETURNING {COLUMNS}, job.quote, job.input_json, job.file_count,
+          job.round, job.priority, job.created_at, job.job_id
+"""
+_FILES = "SELECT job_id, property, data FROM job_file WHERE job_id = ANY(%s)"
+# Rows that a transaction of this executor has locked just now are left out: they are ending, and waiting for one lock
+# while holding another could wait for ever.
+_RENEW = """
+WITH held AS MATERIALIZED (
+    SELECT job.job_id FROM job
+      JOIN unnest(%(job_ids)s::text[], %(fences)s::bigint[]) AS mine (job_id, fence)
+        ON job.job_id = mine.job_id AND job.fence = mine.fence
+     WHERE job.state IN ('QUEUED', 'RUNNING')
+       FOR NO KEY UPDATE OF job SKIP LOCKED)
+UPDATE job SET held_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
+  FROM held WHERE job.job_id = held.job_id
+RETURNING job.job_id
+"""
+_PUT_BACK = """
+WITH held AS MATERIALIZED (
+    SELECT job.job_id FROM job
+      JOIN unnest(%(job_ids)s::text[], %(fences)s::bigint[]) AS mine (job_id, fence)
+        ON job.job_id = mine.job_id AND job.fence = mine.fence
+     WHERE job.state = 'QUEUED'
+       FOR NO KEY UPDATE OF job SKIP LOCKED)
+UPDATE job SET fence = fence + 1, worker = '', held_until = clock_timestamp() + make_interval(secs => %(delay)s)
+  FROM held WHERE job.job_id = held.job_id
+"""
+
+
+async def claim(pool: Pool, worker: str, n: int, lease_seconds: float) -> list[Claim]:
+    """Up to `n` waiting jobs, now held by `worker`, in the order of the queue."""
+    async with pool.connection() as connection, connection.transaction():
+        found = await connection.execute(_CLAIM.encode(), {"n": n, "worker": worker, "lease_seconds": lease_seconds})
+        rows = await found.fetchall()
+        # RETURNING gives rows in any order; the last columns say the queue's.
+        rows.sort(key=lambda row: row[-4:])
+        claims = []
+        with_files = []
+        for row in rows:
+            job = job_of(row)
+            quote, input_json, file_count = rest_of(row)[:3]
+            claims.append(Claim(job, bytes(quote), bytes(input_json), {}))
+            if file_count:
+                with_files.append(job.job_id)
+        if with_files:
+            by_job = {claim.job.job_id: claim for claim in claims}
+            contents = await connection.execute(_FILES.encode(), (with_files,))
+            for job_id, name, data in await contents.fetchall():
+                by_job[str(job_id)].files[str(name)] = bytes(data)  # type: ignore[call-overload]
+    return claims
+
+
+async def renew(pool: Pool, held: Sequence[tuple[str, int]], lease_seconds: float) -> set[str]:
+    """Renews the leases of `(job id, fence)` pairs; answers the ids of those that are still held."""
+    async with pool.connection() as connection:
+        found = await connection.execute(
+            _RENEW.encode(),
+            {"job_ids": [job_id for job_id, _ in held], "fences": [f for _, f in held], "lease_seconds": lease_seconds},
+        )
+        return {str(row[0]) for row in await found.fetchall()}
+
+
+async def put_back(pool: Pool, held: Iterable[tuple[str, int]], delay_seconds: float) -> None:
+    """Gives jobs that were not begun back to the queue; nobody claims them for `delay_seconds`."""
+    pairs = list(held)
+    async with pool.connection() as connection:
+        await connection.execute(
+            _PUT_BACK.encode(),
+            {"job_ids": [job_id for job_id, _ in pairs], "fences": [f for _, f in pairs], "delay": delay_seconds},
+        )

@@ -1,0 +1,42 @@
+"""Attempts whose worker is gone: their lease ended and no outcome came."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.executor.jobs import Retry, Transition
+from services.executor.store import attempts
+from services.executor.store.rows import COLUMNS, Job, job_of, rest_of
+from services.runtime.event_log import EventLog
+from services.runtime.postgres import Pool
+
+BATCH = 200
+# A tool that may not be called twice gets the time of one more call: a worker that was only cut off can still tell.
+_LOST = f"""
+SELECT {COLUMNS}, job.quote, attempt.retry
+  FROM job JOIN attempt ON attempt.job_id = job.job_id AND attempt.fence = job.fence
+ WHERE job.state = 'RUNNING'
+   AND clock_timestamp() > job.held_until + CASE attempt.retry
+       WHEN 'safe' THEN interval '0' ELSE attempt.deadline_at - attempt.started_at END
+ ORDER BY job.held_until
+ LIMIT {BATCH}
+   FOR NO KEY UPDATE OF job SKIP LOCKED
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A job whose attempt will not answer."""
+
+    job: Job
+    quote: bytes
+    retry: Retry
+
+
+async def recover(pool: Pool, log: EventLog, decide: Callable[[Lost], Transition]) -> list[tuple[Transition, Job]]:
+    """Moves jobs of lost workers on as `decide` says, at most 200; a worker that comes back finds its state gone."""
+    async with pool.connection() as connection, connection.transaction():
+        found = await connection.execute(_LOST.encode())
+        lost = [Lost(job_of(row), bytes(rest_of(row)[0]), Retry(rest_of(row)[1])) for row in await found.fetchall()]
+        steps = [decide(item) for item in lost]
+        moved = await attempts.move_within(connection, log, steps)
+    return [(step, job) for step, job in zip(steps, moved, strict=True) if job]

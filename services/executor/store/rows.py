@@ -1,0 +1,90 @@
+"""Rows of the job table as the program holds them, without their contents (input, files, output)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.executor.jobs import ENDED, Settlement, State
+
+# How long the executor that wrote an outcome has its settlement to itself.
+SETTLE_HOLD = timedelta(seconds=10)
+
+
+@dataclass(slots=True)
+class Job:
+    """One row; amounts in microcredits."""
+
+    job_id: str
+    account_id: str
+    tool: str
+    tool_version: int
+    price_version: int
+    input_digest: str
+    key_id: str
+    reference: str
+    labels: dict[str, str]
+    trace_id: str
+    reserved_micros: int
+    quoted_micros: int
+    state: State
+    fence: int
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    duration_ms: int
+    units: dict[str, int]
+    error_reason: str
+    error_message: str
+    charge_micros: int
+    shortfall_micros: int
+    captured_micros: int
+    settlement: Settlement
+    settlement_reason: str
+    settle_tries: int
+
+    def __post_init__(self) -> None:
+        self.state = State(self.state)
+        self.settlement = Settlement(self.settlement)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its state is for ever."""
+        return self.state in ENDED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will change any more: ended, and the ledger has had its say."""
+        return self.has_ended and self.settlement is not Settlement.PENDING
+
+    @property
+    def capture_micros(self) -> int:
+        """What the ledger shall capture."""
+        return self.charge_micros - self.shortfall_micros
+
+
+@dataclass(slots=True)
+class Claim:
+    """A job this executor holds, with all that running it needs."""
+
+    job: Job
+    quote: bytes
+    """A serialized scrip.catalog.v1.Quote."""
+    input_json: bytes
+    files: dict[str, bytes]
+    """Content by property."""
+
+
+NAMES = tuple(field.name for field in fields(Job))
+COLUMNS = ", ".join(f"job.{name}" for name in NAMES)
+
+
+def job_of(row: Sequence[Any]) -> Job:
+    """The job of a row that begins with COLUMNS."""
+    return Job(*row[: len(NAMES)])
+
+
+def rest_of(row: Sequence[Any]) -> Sequence[Any]:
+    """What follows COLUMNS in a row."""
+    return row[len(NAMES) :]

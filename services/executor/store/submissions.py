@@ -1,0 +1,163 @@
+"""Accepting jobs: many in one transaction, each exactly once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+from scrip.executor.v1 import events_pb2
+
+from services.executor import events
+from services.executor.jobs import State
+from services.executor.store.rows import COLUMNS, Job, job_of
+from services.executor.store.statements import Connection, each, run_each
+from services.runtime.event_log import EventLog
+from services.runtime.postgres import Pool
+
+PRIORITY = 100
+# The turn a new job takes: after the account's last one, and not before the turn the queue is at.
+_TURNS = """
+SELECT account_id,
+       (SELECT max(round) FROM job WHERE state = 'QUEUED' AND job.account_id = asked.account_id),
+       (SELECT round FROM job WHERE state = 'QUEUED' AND held_until <= clock_timestamp()
+         ORDER BY round, priority, created_at, job_id LIMIT 1)
+  FROM unnest(%s::text[]) AS asked (account_id)
+"""
+_INSERT = f"""
+INSERT INTO job (job_id, account_id, tool, tool_version, price_version, quote, input_digest, input_json, file_count,
+                 key_id, reference, labels, trace_id, reserved_micros, quoted_micros, units, round, priority,
+                 state, held_until, fence, worker, created_at)
+VALUES (%(job_id)s, %(account_id)s, %(tool)s, %(tool_version)s, %(price_version)s, %(quote)b, %(input_digest)s,
+        %(input_json)b, %(file_count)s, %(key_id)s, %(reference)s, %(labels)s, %(trace_id)s, %(reserved_micros)s,
+        %(quoted_micros)s, %(units)s, %(round)s, {PRIORITY}, 'QUEUED',
+        clock_timestamp() + make_interval(secs => %(hold)s), %(fence)s, %(worker)s, clock_timestamp())
+ON CONFLICT ON CONSTRAINT one_row_a_job DO NOTHING
+RETURNING {COLUMNS}
+"""
+_FILE = """
+INSERT INTO job_file (job_id, property, media_type, data) VALUES (%(job_id)s, %(property)s, %(media_type)s, %(data)b)
+"""
+_EXISTING = f"SELECT {COLUMNS} FROM job WHERE job_id = ANY(%s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job asked for; amounts in microcredits."""
+
+    job_id: str
+    account_id: str
+    tool: str
+    tool_version: int
+    price_version: int
+    quote: bytes
+    input_digest: str
+    input_json: bytes
+    files: tuple[tuple[str, str, bytes], ...]
+    """Property, media type, content."""
+    key_id: str
+    reference: str
+    labels: dict[str, str]
+    trace_id: str
+    reserved_micros: int
+    quoted_micros: int
+    units: dict[str, int]
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The job of a submission as it is now."""
+
+    job: Job
+    replayed: bool
+    """It was there before."""
+    claimed: bool = False
+    """This executor holds it already."""
+
+
+async def accept(
+    pool: Pool, log: EventLog, submissions: Sequence[Submission], worker: str, claim_max: int, lease_seconds: float
+) -> list[Accepted]:
+    """Makes the jobs that are not there yet, with their events; answers one job a submission, in order.
+
+    The first `claim_max` new ones are held by `worker` from birth, which saves them the way through the queue. A job
+    whose id is there is answered as it is, whoever asked: the caller compares account and content.
+    """
+    first: dict[str, Submission] = {}
+    for submission in submissions:
+        first.setdefault(submission.job_id, submission)
+    # Rows are inserted in the order of their ids, so that two executors given the same jobs wait in one direction.
+    wanted = [first[job_id] for job_id in sorted(first)]
+    async with pool.connection() as connection, connection.transaction():
+        turns = await _turns(connection, wanted)
+        parameters = []
+        for place, submission in enumerate(wanted):
+            claimed = place < claim_max
+            parameters.append(
+                _parameters(submission)
+                | {"round": turns[submission.account_id]}
+                | {"fence": int(claimed), "worker": worker if claimed else "", "hold": lease_seconds * claimed}
+            )
+            turns[submission.account_id] += not claimed
+        rows = await each(connection, _INSERT, parameters)
+        new = {row[0]: job_of(row) for row in rows if row is not None}
+        await run_each(connection, _FILE, [file for item in wanted if item.job_id in new for file in _files(item)])
+        known = dict(new)
+        if len(new) < len(wanted):
+            found = await connection.execute(_EXISTING.encode(), ([item.job_id for item in wanted],))
+            known |= {job.job_id: job for job in map(job_of, await found.fetchall())}
+        await log.append(
+            connection,
+            [
+                events.of(job, events_pb2.EVENT_KIND_JOB_QUEUED, "SUBMITTED", first[job_id].actor)
+                for job_id, job in new.items()
+            ],
+        )
+    answered: set[str] = set()
+    accepted = []
+    for submission in submissions:
+        job_id = submission.job_id
+        is_new = job_id in new and job_id not in answered
+        answered.add(job_id)
+        job = known[job_id]
+        accepted.append(Accepted(job, not is_new, is_new and job.fence > 0 and job.state is State.QUEUED))
+    return accepted
+
+
+async def _turns(connection: Connection, submissions: Sequence[Submission]) -> dict[str, int]:
+    accounts = sorted({submission.account_id for submission in submissions})
+    found = await connection.execute(_TURNS.encode(), (accounts,))
+    turns: dict[str, int] = {}
+    for row in await found.fetchall():
+        account_id, last, present = (str(row[0]), row[1], row[2])
+        now = int(str(present)) if present is not None else 0
+        turns[account_id] = now if last is None else max(now, int(str(last)) + 1)
+    return turns
+
+
+def _parameters(submission: Submission) -> dict[str, Any]:
+    return {
+        "job_id": submission.job_id,
+        "account_id": submission.account_id,
+        "tool": submission.tool,
+        "tool_version": submission.tool_version,
+        "price_version": submission.price_version,
+        "quote": submission.quote,
+        "input_digest": submission.input_digest,
+        "input_json": submission.input_json,
+        "file_count": len(submission.files),
+        "key_id": submission.key_id,
+        "reference": submission.reference,
+        "labels": Jsonb(submission.labels),
+        "trace_id": submission.trace_id,
+        "reserved_micros": submission.reserved_micros,
+        "quoted_micros": submission.quoted_micros,
+        "units": Jsonb(submission.units),
+    }
+
+
+def _files(submission: Submission) -> list[dict[str, Any]]:
+    return [
+        {"job_id": submission.job_id, "property": name, "media_type": media_type, "data": data}
+        for name, media_type, data in submission.files
+    ]

@@ -1,0 +1,145 @@
+"""What runs in a tool process: one handler at a time, with its input, and nothing of the service around it.
+
+Only the standard library is imported here, so that a process is there quickly; handlers bring their libraries along
+when they are first called. What a handler raises never leaves this module as an exception.
+"""
+
+import ctypes
+import importlib
+import json
+import math
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+HANDLERS = "services.executor.handlers"
+# What a message of the services' own can carry, less its other fields; an output beyond it could not be handed out.
+OUTPUT_BYTES_MAX = 7 * 1024 * 1024
+MESSAGE_CHARACTERS_MAX = 500
+DETAIL_CHARACTERS_MAX = 8_000
+PR_SET_PDEATHSIG = 1
+PARENT_LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a handler."""
+
+    handler: str
+    """Module under services/executor/handlers/."""
+    input_json: bytes
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Content by property."""
+    units_pointer: str = ""
+    """JSON pointer to the number of units in the output; empty: units are not measured there."""
+
+
+class Answer(StrEnum):
+    """How a call ended."""
+
+    OUTPUT = "output"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    TOO_LARGE = "too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What came of a call."""
+
+    answer: Answer
+    output_json: bytes = b""
+    units: int | None = None
+    reason: str = ""
+    """The tool's own word, where it rejected the input."""
+    message: str = ""
+    """For the caller."""
+    detail: str = ""
+    """For the log: what was raised, and where."""
+
+
+def prepare(parent_pid: int, memory_bytes: int) -> None:
+    """Begins a tool process: it dies with its executor, also after kill -9, and has no more memory than it may."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    else:
+        threading.Thread(target=_end_with, args=(parent_pid,), daemon=True).start()
+    # The executor may have died before the line above.
+    if os.getppid() != parent_pid:
+        os._exit(1)
+    # Numeric libraries would start a thread, and map memory, for every CPU of the machine.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.putenv(name, "1")
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = memory_bytes if most == resource.RLIM_INFINITY else min(memory_bytes, most)
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _end_with(parent_pid: int) -> None:
+    while os.getppid() == parent_pid:
+        time.sleep(PARENT_LOOK_SECONDS)
+    os._exit(1)
+
+
+def run_tool(call: ToolCall) -> ToolAnswer:
+    """Calls the handler; answers its output, or why there is none."""
+    from services.executor.handlers.errors import ToolError
+
+    try:
+        handler = importlib.import_module(f"{HANDLERS}.{call.handler}")
+        output = handler.run(json.loads(call.input_json), call.files)
+        return _output(output, call.units_pointer)
+    except ToolError as error:
+        return ToolAnswer(Answer.REJECTED, reason=_plain(error.reason), message=_plain(error.message))
+    except MemoryError:
+        return ToolAnswer(Answer.FAILED, message="the tool needed more memory than it may have", detail="MemoryError")
+    except Exception:  # noqa: BLE001 (whatever a handler raises is an answer)
+        detail = traceback.format_exc()[-DETAIL_CHARACTERS_MAX:]
+        return ToolAnswer(Answer.FAILED, message="the tool failed on this input", detail=detail)
+
+
+def _output(output: Any, units_pointer: str) -> ToolAnswer:
+    if not isinstance(output, dict):
+        detail = f"run() returned {type(output).__name__}"
+        return ToolAnswer(Answer.FAILED, message="the tool gave no JSON object", detail=detail)
+    encoded = json.dumps(output, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    if len(encoded) > OUTPUT_BYTES_MAX:
+        message = f"the output has {len(encoded):,} bytes; at most {OUTPUT_BYTES_MAX:,} can be handed out"
+        return ToolAnswer(Answer.TOO_LARGE, message=message)
+    if not units_pointer:
+        return ToolAnswer(Answer.OUTPUT, encoded)
+    found = _at(output, units_pointer)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < 2**53:
+        detail = f"{units_pointer} of the output is {found!r:.100}"
+        return ToolAnswer(Answer.FAILED, message="the tool did not say what it used", detail=detail)
+    # Started units count.
+    return ToolAnswer(Answer.OUTPUT, encoded, units=math.ceil(found))
+
+
+def _at(value: Any, pointer: str) -> Any:
+    """The value at a JSON pointer (RFC 6901), or None."""
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        elif isinstance(value, dict):
+            value = value.get(name)
+        else:
+            return None
+    return value
+
+
+def _plain(text: str) -> str:
+    """Text that a database and a terminal can take: bounded, without control characters or broken surrogates."""
+    clean = "".join(character if character.isprintable() else " " for character in str(text))
+    return clean.encode(errors="replace").decode()[:MESSAGE_CHARACTERS_MAX]
