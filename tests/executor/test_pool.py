@@ -139,9 +139,7 @@ async def test_kill_of_the_executor_takes_its_processes_along(tmp_path: Path) ->
     )
     path = tmp_path / "executor.py"
     path.write_text(program)
-    with subprocess.Popen(  # noqa: ASYNC220 (nothing else runs on this loop)
-        [sys.executable, str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as parent:
+    with subprocess.Popen([sys.executable, str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
         assert parent.stdout
         assert parent.stdout.readline() == b"up\n"
         pids = await eventually(lambda: len(children(parent.pid)) == 2 and children(parent.pid), 20)
