@@ -3,10 +3,11 @@
 Tables (each owner's first migration makes them): `log (shard, seq, first_position, n, at, writer, hash, body)`,
 `head (shard, seq, next_position, hash)`, `cursor (consumer, shard, seq)`.
 
-Order: the row of `head` is locked before a commit gets its number and stays locked until that transaction ends. So
-number n+1 is given only after the holder of n is committed or gone: sequence order is commit order, gapless, and a
-reader that has seen n can never find a smaller number later. The lock is taken last in a transaction, to be held for
-one round trip. The ledger's log has its own writer, without a head row; reading is the same for all.
+Order: a commit's number is taken from the row of `head`, which is locked by the same statement and stays locked until
+that transaction ends. So number n+1 is given only after the holder of n is committed or gone: sequence order is commit
+order, gapless, and a reader that has seen n can never find a smaller number later. The lock is taken last in a
+transaction, to be held for one round trip. The ledger's log has its own writer, without a head row; reading is the same
+for all.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -20,8 +21,25 @@ from services.runtime import chain, clock, lifecycle
 from services.runtime.lifecycle import Signal
 from services.runtime.postgres import Pool
 
+_APPEND = b"""
+WITH moved AS (
+    UPDATE head SET seq = %(seq)s, next_position = %(first_position)s + %(n)s, hash = %(hash)b
+     WHERE shard = %(shard)s AND seq = %(previous_seq)s AND hash = %(previous_hash)b
+    RETURNING shard)
+INSERT INTO log (shard, seq, first_position, n, at, writer, hash, body)
+SELECT shard, %(seq)s, %(first_position)s, %(n)s, %(at)s, %(writer)s, %(hash)b, %(body)b FROM moved
+"""
 READ_ROWS_MAX = 256
 FOLLOW_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """Where a shard's log ends."""
+
+    seq: int
+    next_position: int
+    hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +60,7 @@ class EventLog:
         self.shards = shards
         self._writer = writer
         self.appended = Signal()
+        self._heads: dict[int, _Head] = {}
 
     async def append(self, connection: psycopg.AsyncConnection[Any], events: Iterable[tuple[int, Any]]) -> None:
         """Adds `(shard, event)` pairs inside the caller's transaction; call it last in there.
@@ -56,31 +75,54 @@ class EventLog:
         self.appended.poke()
 
     async def _append(self, connection: psycopg.AsyncConnection[Any], shard: int, events: Sequence[Any]) -> None:
-        cursor = await connection.execute(
-            "SELECT seq, next_position, hash FROM head WHERE shard = %s FOR UPDATE", (shard,)
-        )
-        row = await cursor.fetchone()
-        if row is None:
-            raise LookupError(f"shard {shard} has no head; was the database migrated?")
-        seq, first_position, previous = int(row[0]) + 1, int(row[1]), bytes(row[2])
+        head = self._heads.get(shard)
+        if head is None or not await self._write(connection, shard, head, events):
+            # Another process wrote, or a transaction of ours was undone: the row itself tells where the log ends.
+            cursor = await connection.execute(
+                "SELECT seq, next_position, hash FROM head WHERE shard = %s FOR UPDATE", (shard,)
+            )
+            row = await cursor.fetchone()
+            if row is None:
+                raise LookupError(f"shard {shard} has no head; was the database migrated?")
+            if not await self._write(connection, shard, _Head(*row), events):
+                raise LookupError(f"the head of shard {shard} changed under its lock")
+
+    async def _write(
+        self, connection: psycopg.AsyncConnection[Any], shard: int, head: "_Head", events: Sequence[Any]
+    ) -> bool:
+        """Adds a commit after `head` and locks the head's row, in one statement; false where the head is another."""
         at_us = clock.now_us()
         batch = self._batch_type(
-            shard=shard, seq=seq, first_position=first_position, previous_hash=previous, writer=self._writer
+            shard=shard,
+            seq=head.seq + 1,
+            first_position=head.next_position,
+            previous_hash=head.hash,
+            writer=self._writer,
         )
         batch.recorded_at.FromMicroseconds(at_us)
         batch.events.extend(events)
         body = batch.SerializeToString(deterministic=True)
-        digest = chain.link(previous, shard, seq, first_position, len(events), at_us, self._writer, body)
-        async with connection.pipeline():
-            await connection.execute(
-                "INSERT INTO log (shard, seq, first_position, n, at, writer, hash, body)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                (shard, seq, first_position, len(events), clock.from_us(at_us), self._writer, digest, body),
-            )
-            await connection.execute(
-                "UPDATE head SET seq = %s, next_position = %s, hash = %s WHERE shard = %s",
-                (seq, first_position + len(events), digest, shard),
-            )
+        n = len(events)
+        digest = chain.link(head.hash, shard, head.seq + 1, head.next_position, n, at_us, self._writer, body)
+        following = _Head(head.seq + 1, head.next_position + n, digest)
+        cursor = await connection.execute(
+            _APPEND,
+            {
+                "shard": shard,
+                "seq": following.seq,
+                "first_position": head.next_position,
+                "n": n,
+                "at": clock.from_us(at_us),
+                "writer": self._writer,
+                "hash": digest,
+                "body": body,
+                "previous_seq": head.seq,
+                "previous_hash": head.hash,
+            },
+        )
+        # Right or wrong, it is only a guess for the next time.
+        self._heads[shard] = following
+        return cursor.rowcount == 1
 
 
 async def read(pool: Pool, shard: int, after_seq: int, limit: int = READ_ROWS_MAX) -> list[LogRow]:
