@@ -16,7 +16,7 @@ log = logs.get("dispatcher")
 
 POLL_SECONDS = 1.0
 # Claimed beyond the calls that run, so that a free process finds its next job ready.
-CLAIMS_PER_PROCESS = 4
+CLAIMS_PER_PROCESS = 8
 HAND_OVER_SECONDS = 2.0
 
 

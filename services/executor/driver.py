@@ -12,7 +12,7 @@ from scrip.catalog.v1 import catalog_pb2
 
 from services.executor import endings, meters
 from services.executor.grouping import Grouped
-from services.executor.jobs import Transition, after_lost_attempt
+from services.executor.jobs import Retry, Transition, after_lost_attempt
 from services.executor.leases import Held, Leases
 from services.executor.patience import Patience
 from services.executor.pool import CallTimedOutError, WorkerLostError, WorkerPool
@@ -82,8 +82,7 @@ class Driver:
         try:
             spec = await self._admitted(held)
             if spec:
-                async with self._slots:
-                    step = await self._attempt(held, spec)
+                step = await self._attempt(held, spec)
                 if step:
                     await self._conclude(held, step)
         except asyncio.CancelledError:
@@ -124,7 +123,29 @@ class Driver:
         return None
 
     async def _attempt(self, held: Held, spec: RunSpec) -> Transition | None:
-        """Commits an attempt and makes the call; answers how it ended. None: the job is not ours any more."""
+        """Commits an attempt and makes the call; answers how it ended. None: the job is not ours any more.
+
+        A tool that may be called twice begins before a process is free for it, so that beginnings go together; one
+        that may not begins only when its call can leave at once.
+        """
+        if spec.retry is Retry.UNSAFE:
+            async with self._slots:
+                job = await self._begun(held, spec)
+                return await self._call(held, spec, job) if job else None
+        job = await self._begun(held, spec)
+        if job is None:
+            return None
+        try:
+            await self._slots.acquire()
+        except asyncio.CancelledError:
+            return endings.not_called(held.key)
+        try:
+            return await self._call(held, spec, job)
+        finally:
+            self._slots.release()
+
+    async def _begun(self, held: Held, spec: RunSpec) -> Job | None:
+        """The job with its attempt committed; None where it is not ours any more."""
         held.begun = True
         sent_at = clock.monotonic()
         job = await self._beginnings.do(
@@ -135,6 +156,10 @@ class Driver:
             return None
         held.leased_until = max(held.leased_until, sent_at + self._leases.seconds)
         self._watches.tell(job)
+        return job
+
+    async def _call(self, held: Held, spec: RunSpec, job: Job) -> Transition:
+        """Looks at the lease once more and makes the call; answers how it ended."""
         if self._stopping or not held.is_ours():
             return endings.not_called(held.key)
         call = ToolCall(spec.handler, held.claim.input_json, held.claim.files, spec.units_pointer)

@@ -68,29 +68,33 @@ class LedgerDouble(ledger_pb2_grpc.LedgerServiceServicer):
         ]
 
 
+ECHO_RUN = {
+    "kind": "python",
+    "handler": "echo",
+    "retry": "safe",
+    "packages": [],
+    "measure": {"from": "output", "pointer": "/seconds"},
+}
+UNSAFE_VERSION = 2
+
+
 class CatalogDouble(catalog_pb2_grpc.CatalogServiceServicer):
-    """Knows one tool; `run` is how it runs."""
+    """Knows one tool, of which version 2 may not be run twice; keeps what it was told."""
 
     def __init__(self) -> None:
-        self.run: dict[str, object] = {
-            "kind": "python",
-            "handler": "echo",
-            "retry": "safe",
-            "packages": [],
-            "measure": {"from": "output", "pointer": "/seconds"},
-        }
         self.reports: list[catalog_pb2.ReportAvailabilityRequest] = []
 
-    def _tool(self) -> catalog_pb2.Tool:
-        return catalog_pb2.Tool(slug="echo", version=1, run_json=json.dumps(self.run).encode())
+    def _tool(self, version: int) -> catalog_pb2.Tool:
+        run = ECHO_RUN | ({"retry": "unsafe"} if version == UNSAFE_VERSION else {})
+        return catalog_pb2.Tool(slug="echo", version=version, run_json=json.dumps(run).encode())
 
     async def GetTool(self, request: catalog_pb2.GetToolRequest, _context: object) -> catalog_pb2.GetToolResponse:  # noqa: N802
-        return catalog_pb2.GetToolResponse(tool=self._tool())
+        return catalog_pb2.GetToolResponse(tool=self._tool(request.version or 1))
 
     async def ListTools(  # noqa: N802
         self, _request: catalog_pb2.ListToolsRequest, _context: object
     ) -> catalog_pb2.ListToolsResponse:
-        return catalog_pb2.ListToolsResponse(tools=[self._tool()])
+        return catalog_pb2.ListToolsResponse(tools=[self._tool(1)])
 
     async def ReportAvailability(  # noqa: N802
         self, request: catalog_pb2.ReportAvailabilityRequest, _context: object

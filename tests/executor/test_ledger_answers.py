@@ -8,7 +8,16 @@ from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 from scrip.ledger.v1 import ledger_pb2
 
-from tests.executor.doubles import CatalogDouble, Command, LedgerDouble, Result, agreed, refused, serving
+from tests.executor.doubles import (
+    UNSAFE_VERSION,
+    CatalogDouble,
+    Command,
+    LedgerDouble,
+    Result,
+    agreed,
+    refused,
+    serving,
+)
 from tests.executor.saga import Saga
 from tests.executor.samples import quote
 from tests.harness.processes import Services
@@ -40,7 +49,7 @@ class Bench:
             job = await self.saga.job("acme", job_id)
             return job if job.state == state else None
 
-        return await eventually(has_moved, 20)
+        return await eventually(has_moved, 25, lambda: self.services.last_words("executor"))
 
     def row(self, job_id: str) -> tuple[object, ...]:
         (row,) = self.services.query(
@@ -195,8 +204,7 @@ async def test_a_call_that_takes_too_long_ends_timed_out(bench: Bench) -> None:
 
 async def test_a_crash_in_a_tool_that_may_not_run_twice_is_indeterminate(bench: Bench) -> None:
     """Unsafe: called once, INDETERMINATE, its credits stay reserved."""
-    bench.catalog.run["retry"] = "unsafe"
-    job_id = await bench.submit(outcome="crash")
+    job_id = await bench.submit(quote(version=UNSAFE_VERSION), outcome="crash")
     job = await bench.moved(job_id, Job.STATE_INDETERMINATE)
     assert (job.attempts, job.error.reason, job.settlement) == (1, "OUTCOME_UNKNOWN", Job.SETTLEMENT_PENDING)
     assert bench.ledger.settlements(job_id) == []
