@@ -135,10 +135,13 @@ class Driver:
         job = await self._begun(held, spec)
         if job is None:
             return None
+        held.waits = True
         try:
             await self._slots.acquire()
         except asyncio.CancelledError:
             return endings.not_called(held.key)
+        finally:
+            held.waits = False
         try:
             return await self._call(held, spec, job)
         finally:

@@ -27,6 +27,8 @@ class Held:
     in the database."""
     begun: bool = False
     """An attempt was, or is being, committed."""
+    waits: bool = False
+    """Its attempt is committed, and it waits for a free process."""
 
     @property
     def job(self) -> Job:
