@@ -139,8 +139,8 @@ async def heads(pool: Pool) -> dict[int, int]:
     """The number of the last commit of each shard."""
     async with pool.connection() as connection:
         cursor = await connection.execute(
-            "SELECT s.shard, (SELECT max(seq) FROM log WHERE log.shard = s.shard)"
-            " FROM (SELECT shard FROM log WHERE seq = 0) s"
+            "SELECT shard, (SELECT max(seq) FROM log WHERE log.shard = cursor.shard)"
+            " FROM cursor WHERE consumer = 'relay'"
         )
         return {int(str(shard)): int(str(seq)) for shard, seq in await cursor.fetchall()}
 

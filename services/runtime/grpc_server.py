@@ -62,7 +62,8 @@ class _Door(grpc.aio.ServerInterceptor):
                 handler.request_deserializer,
                 handler.response_serializer,
             )
-        return handler
+        # A client's stream would pass unseen: until the door knows it, it stays shut (UNIMPLEMENTED).
+        return None
 
     def _unary(self, method: str, metadata: Mapping[str, Any], behavior: Any) -> Any:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:

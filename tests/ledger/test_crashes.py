@@ -1,4 +1,4 @@
-"""The ledger under kills: of itself, of its database sessions, of PostgreSQL."""
+"""The ledger under kills of itself and of its database sessions."""
 
 import asyncio
 from collections import Counter

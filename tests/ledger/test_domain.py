@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scrip.ledger.v1.events_pb2 import EventBatch
 
-from services.ledger.application.shard import Answer, Refused, Shard
+from services.ledger.application.shard import Answer, Recorded, Refused, Result, Shard
 from services.ledger.domain import commands as cmd
-from services.ledger.domain.account import Balance, ReservationState, balance_at
+from services.ledger.domain.account import NEVER, Balance, ReservationState, balance_at
 from services.ledger.domain.errors import CommandRefusedError
+from services.ledger.domain.events import ReservationCaptured
+from services.ledger.store import codec
 from services.ledger.store.log import Commit
 
 SECOND = 1_000_000
@@ -27,6 +30,14 @@ class Book:
 
     def do(self, make: type[cmd.Command], request_id: str = "", **fields: object) -> Answer:
         """Executes a command and commits its batch; raises what refuses it."""
+        result = self.result(make, request_id, **fields)
+        if isinstance(result, Refused):
+            raise result.error
+        assert isinstance(result, Answer)
+        return result
+
+    def result(self, make: type[cmd.Command], request_id: str = "", **fields: object) -> Result | None:
+        """Executes a command and commits its batch."""
         self.requests += 1
         not_after = int(str(fields.pop("not_after", self.at + DAY)))
         cause = cmd.Cause(request_id or f"request-{self.requests}", not_after)
@@ -35,9 +46,6 @@ class Book:
         self.shard.begin(self.at)
         result = self.shard.execute(command)
         self._commit()
-        if isinstance(result, Refused):
-            raise result.error
-        assert isinstance(result, Answer)
         return result
 
     def open(self) -> None:
@@ -120,6 +128,8 @@ def test_a_release_returns_to_the_grants_it_came_from(book: Book) -> None:
     book.reserve("r", 15)
     book.release("r")
     assert left(book) == {"x": 10, "y": 10}
+    (released,) = EventBatch.FromString(book.commits[-1].body).events
+    assert (list(released.allocation_grants), list(released.allocation_amounts_micros)) == ([1, 2], [10, 5])
 
 
 def test_partial_captures_are_cumulative_totals(book: Book) -> None:
@@ -179,6 +189,80 @@ def test_capture_up_to_available_takes_what_is_there_and_records_the_rest(book: 
     answer = book.capture("r", 100, up_to_available=True)
     assert (book.balance().spent, book.balance().available) == (70, 0)
     assert getattr(answer.subject, "shortfall", None) == 30
+
+
+def test_a_shortfall_is_what_the_last_total_misses(book: Book) -> None:
+    """Totals are cumulative: the same one said twice misses the same, and more credits make it smaller."""
+    book.grant(70)
+    book.reserve("r", 50)
+    for _ in range(2):
+        answer = book.capture("r", 100, final=False, up_to_available=True)
+        assert getattr(answer.subject, "shortfall", None) == 30
+    book.grant(20)
+    answer = book.capture("r", 100, up_to_available=True)
+    assert (getattr(answer.subject, "captured", None), getattr(answer.subject, "shortfall", None)) == (90, 10)
+
+
+def test_a_balance_counts_a_due_reservation_whose_first_grant_is_spent(book: Book) -> None:
+    """A hold that was captured whole gives nothing back, also before the expiry is an event."""
+    book.grant(10, priority=1)
+    book.grant(10, priority=2)
+    book.reserve("r", 20, ttl=SECOND)
+    book.capture("r", 10, final=False)
+    book.at += SECOND
+    assert (book.balance().available, book.balance().reserved, book.balance().spent) == (10, 0, 10)
+
+
+def test_a_replayed_refusal_stays_one(book: Book) -> None:
+    """Another request may make the reservation later; the refused one is answered as it was."""
+    book.grant(10)
+    with pytest.raises(CommandRefusedError):
+        book.reserve("r", 20, request_id="refused")
+    refused_in = book.shard.seq
+    book.grant(10)
+    book.reserve("r", 20)
+    assert book.result(cmd.ReserveCredits, "refused", reservation_id="r", amount=20, ttl=SECOND) == Recorded(
+        refused_in, 0
+    )
+
+
+def test_a_shard_forgets_deadlines_that_no_longer_count(book: Book) -> None:
+    """However often reservations come and go before a far expiry, the shard watches each account about once."""
+    book.grant(1_000, lasts=365 * DAY)
+    for turn in range(300):
+        book.reserve(f"r{turn}", 1, ttl=SECOND)
+        book.release(f"r{turn}")
+        book.at += 2 * SECOND
+        book.tick()
+    assert len(book.shard._deadlines) <= 64 + 4
+
+
+def test_an_event_is_never_much_larger_than_its_estimate() -> None:
+    """The estimate keeps a batch below what a message may hold, for the longest texts of four bytes a character too."""
+    wide = "\N{GRINNING FACE}"
+    cause = cmd.Cause(
+        request_id="q" * 128,
+        remember_until=NEVER,
+        actor="service:gateway",
+        trace_id="a" * 32,
+        reference=wide * 128,
+        labels={f"{n}{wide * 63}": wide * 128 for n in range(8)},
+        key_id=wide * 64,
+        tool=wide * 64,
+        tool_version=(1 << 32) - 1,
+        price_version=(1 << 32) - 1,
+        provider_request_id=wide * 128,
+        provider_cost=NEVER,
+        provider_cost_currency="EUR",
+        fingerprint=bytes(8),
+    )
+    parts = tuple((number, NEVER) for number in range(1, 50))
+    event = ReservationCaptured(
+        "a" * 63, cause, NEVER, NEVER, "r" * 128, NEVER, NEVER, True, NEVER, NEVER, NEVER, parts, parts
+    )
+    batch = EventBatch()
+    codec.add(batch, event)
+    assert batch.ByteSize() <= 1.1 * codec.size_estimate(event)
 
 
 def test_a_known_reservation_answers_as_it_is_now(book: Book) -> None:
@@ -285,3 +369,15 @@ def test_credits_always_add_up_and_replay_gives_the_same_state(steps: list[tuple
         book.shard.hash,
         book.shard.next_position,
     )
+
+
+def test_a_final_capture_says_which_grants_got_the_rest_back(book: Book) -> None:
+    """Taken and released parts together are what the reservation held of each grant."""
+    book.grant(10, priority=1)
+    book.grant(10, priority=2)
+    book.reserve("r", 16)
+    book.capture("r", 7)
+    event = EventBatch.FromString(book.commits[-1].body).events[0]
+    assert (list(event.allocation_grants), list(event.allocation_amounts_micros)) == ([1], [7])
+    assert (list(event.released_grants), list(event.released_amounts_micros)) == ([1, 2], [3, 6])
+    assert event.released_micros == 9

@@ -1,6 +1,7 @@
 """The ledger through its gRPC door: what it answers, refuses and remembers."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -126,6 +127,8 @@ MALFORMED: list[tuple[str, dict[str, Any], str]] = [
     ("nine labels", {"subject": {"labels": {str(n): "x" for n in range(9)}}}, "labels"),
     ("a long label", {"subject": {"labels": {"name": "x" * 129}}}, "labels[name]"),
     ("a control character in the reference", {"subject": {"reference": "a\nb"}}, "subject.reference"),
+    ("a trace id that is none", {"subject": {"trace_id": "x" * 32}}, "subject.trace_id"),
+    ("a negative provider cost", {"subject": {"provider_cost_micros": -1}}, "subject.provider_cost_micros"),
 ]
 
 
@@ -175,3 +178,21 @@ async def test_a_reservation_ends_by_its_time_without_any_caller(ledger: LedgerC
     state = (await ledger.reservation("demo", "short")).state
     assert state == ledger_pb2.Reservation.STATE_EXPIRED
     assert (await ledger.balance("demo")).available_micros == 100
+
+
+async def test_events_of_a_shard_that_is_not_there_are_refused(ledger: LedgerClient) -> None:
+    """A cursor of an unknown shard is the caller's mistake, not an empty answer."""
+    request = ledger_pb2.ReadEventsRequest(cursors=[ledger_pb2.ShardCursor(shard=16, after_seq=1)])
+    with pytest.raises(Refusal) as refused:
+        await anext(ledger.peer.stream(ledger.stub.ReadEvents, request, timeout=5))
+    assert (refused.value.reason, refused.value.metadata["field"]) == ("REQUEST_INVALID", "cursors")
+
+
+async def test_a_page_token_that_was_not_given_out_is_refused(ledger: LedgerClient) -> None:
+    """Whatever it holds: no base64, no JSON, JSON nested without end, or another account."""
+    other = base64.urlsafe_b64encode(b'["other", 1]').decode()
+    for token in ("%", "AAAA", base64.urlsafe_b64encode(b"[" * 90_000).decode(), other):
+        request = ledger_pb2.ListEntriesRequest(account_id="demo", page_token=token)
+        with pytest.raises(Refusal) as refused:
+            await ledger.peer.call(ledger.stub.ListEntries, request)
+        assert refused.value.metadata["field"] == "page_token", token[:10]

@@ -28,7 +28,6 @@ log = logs.get("committer")
 T = TypeVar("T")
 
 FOLD_COMMITS = 256
-APPEND_SECONDS = 10
 # What wakes a quiet loop although nothing is due.
 IDLE_SECONDS = 60.0
 RETRY_SECONDS = 0.05
@@ -81,6 +80,8 @@ class Committer:
                 await self._commit()
                 pause = RETRY_SECONDS
             except asyncio.CancelledError:
+                # A loop that is begun again must not decide on what may never have landed.
+                self._forget()
                 self._refuse_waiting(unavailable("ledger"))
                 await self._log.close()
                 raise
@@ -113,14 +114,13 @@ class Committer:
                 commits[number] = shard.close(self._writer)
             else:
                 confirm.append(number)
-        async with asyncio.timeout(APPEND_SECONDS):
-            durable = await self._log.append(list(commits.values())) if commits else set()
-            for number, commit in commits.items():
-                if number in durable:
-                    self._shards[number].committed(commit)
-                else:
-                    await self._explain(number)
-            heads = await self._log.heads(confirm) if confirm else {}
+        durable = await self._log.append(list(commits.values())) if commits else set()
+        for number, commit in commits.items():
+            if number in durable:
+                self._shards[number].committed(commit)
+            else:
+                await self._explain(number)
+        heads = await self._log.heads(confirm) if confirm else {}
         if durable:
             self._appended.poke()
         current = [number for number, head in heads.items() if self._is_at_head(number, head)]
@@ -129,11 +129,16 @@ class Committer:
 
     async def _answer(self, number: int) -> None:
         """What was decided on a shard is durable: answers, first reading back what replays need."""
+        replays: dict[int, list[tuple[list[Result], int, int]]] = {}
         for work in self._queues[number].decided():
             for place, result in enumerate(work.decided):
                 if isinstance(result, Recorded):
-                    body = await self._log.body(number, result.seq)
-                    work.decided[place] = recorded.answer(body, result.index)
+                    replays.setdefault(result.seq, []).append((work.decided, place, result.index))
+        # A batch that is sent again points thousands of times to few commits: each is read once.
+        for seq, of_commit in replays.items():
+            batch = recorded.batch(await self._log.body(number, seq))
+            for results, place, index in of_commit:
+                results[place] = recorded.answer(batch, index)
         self._queues[number].answer(self._shards[number])
 
     async def _explain(self, number: int) -> None:
@@ -163,15 +168,18 @@ class Committer:
         while commits := await self._log.read(number, shard.seq, shard.hash, FOLD_COMMITS):
             for commit in commits:
                 shard.fold(commit)
-            await asyncio.sleep(0)
+                await asyncio.sleep(0)
         self._stale.discard(number)
 
     async def _start_over(self, pause: float) -> None:
         """Drops memory and connection; everything is folded before it is decided on again."""
-        self._shards = {number: Shard(number) for number in self._shards}
-        self._stale = set(self._shards)
+        self._forget()
         await self._log.close()
         await asyncio.sleep(pause)
+
+    def _forget(self) -> None:
+        self._shards = {number: Shard(number) for number in self._shards}
+        self._stale = set(self._shards)
 
     def _refuse_waiting(self, refusal: Refusal) -> None:
         for queue in self._queues.values():

@@ -33,7 +33,7 @@ class Ledger:
         self.entries_signal = Signal()
         self.followers_signal = Signal()
         appended = _Fanout(self.relay_signal, self.entries_signal, self.followers_signal)
-        self._shards = shards
+        self.shards = shards
         self._committers = [
             Committer(dsn, range(lane, shards, LANES), writer, appended) for lane in range(min(LANES, shards))
         ]
@@ -46,7 +46,7 @@ class Ledger:
 
     def shard_number(self, account_id: str) -> int:
         """The account's shard."""
-        return shard_of(account_id, self._shards)
+        return shard_of(account_id, self.shards)
 
     async def execute(self, commands: Sequence[Command]) -> list[Result]:
         """One result per command, in their order; those of one shard stand in one queue, so order holds there."""

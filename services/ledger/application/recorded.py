@@ -8,9 +8,13 @@ from services.ledger.domain.events import AccountOpened, CreditsGranted, Request
 from services.ledger.store import codec
 
 
-def answer(body: bytes, index: int) -> Result:
+def batch(body: bytes) -> pb.EventBatch:
+    """The events of a stored commit."""
+    return pb.EventBatch.FromString(body)
+
+
+def answer(batch: pb.EventBatch, index: int) -> Result:
     """The answer that event `index` of a commit stood for."""
-    batch = pb.EventBatch.FromString(body)
     event = codec.decode(batch.events[index])
     position = batch.first_position + index
     at = batch.recorded_at.ToMicroseconds()

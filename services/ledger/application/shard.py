@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from scrip.ledger.v1 import events_pb2 as pb
 
 from services.ledger.domain import errors
-from services.ledger.domain.account import Account, Grant, Reservation
+from services.ledger.domain.account import Account, Grant, RequestRecord, Reservation
 from services.ledger.domain.commands import (
     CaptureReservation,
     Command,
@@ -139,7 +139,7 @@ class Shard:
                 if record is not None:
                     if record.fingerprint != command.cause.fingerprint:
                         raise errors.RequestIdReusedError(request_id=command.cause.request_id)
-                    return self._replayed(account, command, record.seq, record.index)
+                    return self._replayed(account, command, record)
             event = decide(account, command, self.at)
         except errors.CommandRefusedError as error:
             return Refused(error)
@@ -182,13 +182,11 @@ class Shard:
         self.next_position += commit.n
         self._events = []
 
-    def _replayed(self, account: Account, command: Command, seq: int, index: int) -> Result:
+    def _replayed(self, account: Account, command: Command, record: RequestRecord) -> Result:
         """A reservation's replay answers its present state; others, and refusals, the first answer."""
-        if not isinstance(command, OpenAccount | GrantCredits):
-            reservation = account.reservation(command.reservation_id)
-            if reservation is not None:
-                return Answer(reservation.copy(), True, 0)
-        return Recorded(seq, index)
+        if record.refused or isinstance(command, OpenAccount | GrantCredits):
+            return Recorded(record.seq, record.index)
+        return Answer(_subject(account, command), True, 0)
 
     def _lapse(self, account: Account) -> bool:
         """Applies what is due on an account; false when the batch is full before all is."""
@@ -217,6 +215,13 @@ class Shard:
             if self._watched.get(account.account_id) != first:
                 self._watched[account.account_id] = first
                 heapq.heappush(self._deadlines, (first, account.account_id))
+                self._forget_idle_deadlines()
+
+    def _forget_idle_deadlines(self) -> None:
+        """Drops entries that no longer count, once they are most of the heap; a grant's may lie years ahead."""
+        if len(self._deadlines) > 64 + 4 * len(self._watched):
+            self._deadlines = [(moment, account_id) for account_id, moment in self._watched.items()]
+            heapq.heapify(self._deadlines)
 
 
 def _subject(account: Account, command: Command) -> Account | Grant | Reservation:

@@ -16,11 +16,13 @@ QUEUE_COMMANDS_MAX = 20_000
 class Work:
     """Commands of one caller, answered together; without any, a look at the confirmed head."""
 
-    __slots__ = ("commands", "decided", "done", "look", "results")
+    __slots__ = ("commands", "decided", "done", "look", "results", "size")
 
     def __init__(self, commands: Sequence[Command], look: Callable[[Shard], object] | None = None) -> None:
         self.commands = commands
         self.look = look
+        # A look takes a place too: the queue is bounded for both.
+        self.size = len(commands) or 1
         # Results that are durable, and those of the commit in hand, which may yet be dropped and decided again.
         self.results: list[Result] = []
         self.decided: list[Result] = []
@@ -43,7 +45,7 @@ class Queue:
 
     def add(self, work: Work) -> None:
         """Takes a work in; refuses when too many commands wait."""
-        if self._commands + len(work.commands) > QUEUE_COMMANDS_MAX:
+        if self._commands + work.size > QUEUE_COMMANDS_MAX:
             raise Refusal(
                 "RATE_LIMITED",
                 f"{self._commands} commands wait on shard {self._number}, at most {QUEUE_COMMANDS_MAX} may; "
@@ -51,7 +53,7 @@ class Queue:
                 {"queued": self._commands, "limit": QUEUE_COMMANDS_MAX, "retry_after_seconds": 1},
             )
         self._works.append(work)
-        self._commands += len(work.commands)
+        self._commands += work.size
 
     def decide(self, shard: Shard) -> None:
         """Decides in order until the batch is full; a work's commands may spread over several batches."""
@@ -78,7 +80,7 @@ class Queue:
             work.decided = []
             if work.done.done() or len(work.results) == len(work.commands):
                 self._works.popleft()
-                self._commands -= len(work.commands)
+                self._commands -= work.size
                 if not work.done.done():
                     _fulfil(work, shard)
         self._taken = []

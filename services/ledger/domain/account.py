@@ -93,6 +93,7 @@ class RequestRecord:
     remember_until: int
     seq: int
     index: int
+    refused: bool = False
 
 
 @dataclass(slots=True)
@@ -143,8 +144,10 @@ def balance_at(account: Account, at: int) -> Balance:
         for reservation in account.open_reservations.values():
             if reservation.expires_at <= at:
                 for number, held in reservation.holds.items():
-                    grants[number].reserved -= held
-                    grants[number].available += held
+                    # A hold that was captured whole may be the last of a grant that is no longer live.
+                    if held:
+                        grants[number].reserved -= held
+                        grants[number].available += held
     lapsed = 0
     for grant in grants.values():
         if grant.expires_at and grant.expires_at <= at:

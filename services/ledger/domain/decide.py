@@ -86,6 +86,7 @@ def due(account: Account, at: int) -> Event | None:
                     reserved_after=account.reserved - reservation.reserved,
                     reservation_id=reservation_id,
                     amount=reservation.reserved,
+                    allocations=tuple(_take_held(reservation, reservation.reserved)),
                 )
         heapq.heappop(deadlines)
     return None
@@ -189,6 +190,7 @@ def _capture(account: Account, command: CaptureReservation) -> Event | None:
         shortfall=beyond - overage,
         overage=overage,
         allocations=tuple(_take_held(reservation, held) + _take_available(account, overage)),
+        releases=tuple(_take_held(reservation, released, passing_over=held)),
     )
 
 
@@ -201,6 +203,7 @@ def _release(account: Account, command: ReleaseReservation) -> Event:
         reserved_after=account.reserved - reservation.reserved,
         reservation_id=command.reservation_id,
         amount=reservation.reserved,
+        allocations=tuple(_take_held(reservation, reservation.reserved)),
     )
 
 
@@ -216,12 +219,15 @@ def _take_available(account: Account, amount: int) -> list[Allocation]:
     return parts
 
 
-def _take_held(reservation: Reservation, amount: int) -> list[Allocation]:
+def _take_held(reservation: Reservation, amount: int, passing_over: int = 0) -> list[Allocation]:
+    """Parts of `amount` from the grants a reservation holds, in burn order, after the first `passing_over` of it."""
     parts: list[Allocation] = []
     for number, held in reservation.holds.items():
         if amount == 0:
             break
-        part = min(held, amount)
+        passed = min(held, passing_over)
+        passing_over -= passed
+        part = min(held - passed, amount)
         if part:
             parts.append((number, part))
             amount -= part

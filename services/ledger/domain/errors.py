@@ -1,7 +1,7 @@
 """Why a well-formed command is refused. A class's docstring is its message, filled with its numbers.
 
 Precedence, so that an answer is deterministic; the first that applies is given:
-RequestIdReused, RequestExpired, AccountNotFound, AccountClosed, AccountFrozen, ReservationNotFound, ReservationReused,
+RequestIdReused, RequestExpired, AccountNotFound, AccountClosed, ReservationNotFound, ReservationReused, AccountFrozen,
 ReservationExpired, ReservationEnded, CaptureBelowCaptured, CaptureExceedsReserved, AmountOutOfRange,
 InsufficientCredits.
 (A request id is known to its account only, so for an account that is not there AccountNotFound comes first.)

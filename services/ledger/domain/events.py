@@ -83,7 +83,8 @@ class ReservationExtended:
 class ReservationCaptured:
     """Credits were spent: `amount`, of which `overage` came from beyond the reservation.
 
-    `allocations` says from which grants. A final capture ends the reservation and gives `released` back.
+    `allocations` says from which grants. A final capture ends the reservation and gives `released` back to those in
+    `releases`.
     """
 
     account_id: str
@@ -98,11 +99,12 @@ class ReservationCaptured:
     shortfall: int
     overage: int
     allocations: tuple[Allocation, ...]
+    releases: tuple[Allocation, ...]
 
 
 @dataclass(slots=True)
 class ReservationReleased:
-    """A reservation ended and gave `amount` back to its grants."""
+    """A reservation ended and gave `amount` back to the grants in `allocations`."""
 
     account_id: str
     cause: Cause
@@ -110,17 +112,19 @@ class ReservationReleased:
     reserved_after: int
     reservation_id: str
     amount: int
+    allocations: tuple[Allocation, ...]
 
 
 @dataclass(slots=True)
 class ReservationExpired:
-    """A reservation's time ran out; it gave `amount` back to its grants."""
+    """A reservation's time ran out; it gave `amount` back to the grants in `allocations`."""
 
     account_id: str
     available_after: int
     reserved_after: int
     reservation_id: str
     amount: int
+    allocations: tuple[Allocation, ...]
 
 
 @dataclass(slots=True)

@@ -34,7 +34,9 @@ def evolve(account: Account | None, event: Event, at: int, seq: int, index: int)
         raise LookupError(f"the log names account {event.account_id} before it was opened")
     if not isinstance(event, (GrantExpired, ReservationExpired)):
         cause = event.cause
-        account.requests[cause.request_id] = RequestRecord(cause.fingerprint, cause.remember_until, seq, index)
+        account.requests[cause.request_id] = RequestRecord(
+            cause.fingerprint, cause.remember_until, seq, index, isinstance(event, RequestRefused)
+        )
     match event:
         case CreditsReserved():
             _reserved(account, event, at)
@@ -106,7 +108,8 @@ def _captured(account: Account, event: ReservationCaptured, at: int) -> None:
     account.reserved -= held
     reservation.reserved -= held
     reservation.captured = event.captured_total
-    reservation.shortfall += event.shortfall
+    # Captures name cumulative totals, so what is missing of the last one is all that is missing.
+    reservation.shortfall = event.shortfall
     if event.final:
         _ended(account, event.reservation_id, ReservationState.CAPTURED, at)
 

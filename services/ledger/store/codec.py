@@ -8,7 +8,8 @@ from scrip.ledger.v1 import events_pb2 as pb
 from services.ledger.domain import events as ev
 from services.ledger.domain.commands import Cause
 
-# Bytes of an event without its cause's texts, estimated high; keeps a batch below its limit without measuring it.
+# Bytes of an event without its ids, texts and allocations, estimated high; keeps a batch below its limit without
+# measuring it.
 EVENT_BYTES = 160
 
 
@@ -18,12 +19,20 @@ class UnknownEventError(Exception):
 
 def size_estimate(event: ev.Event) -> int:
     """About how many bytes the event takes; never much less than it does."""
+    size = EVENT_BYTES + len(event.account_id) + len(getattr(event, "reservation_id", ""))
+    size += 16 * (len(getattr(event, "allocations", ())) + len(getattr(event, "releases", ())))
     if isinstance(event, (ev.GrantExpired, ev.ReservationExpired)):
-        return EVENT_BYTES
+        return size
     cause = event.cause
-    labels = sum(len(name) + len(value) + 8 for name, value in cause.labels.items()) if cause.labels else 0
-    allocations = getattr(event, "allocations", ())
-    return EVENT_BYTES + len(cause.reference) + len(cause.request_id) + 4 * labels + 16 * len(allocations)
+    size += len(cause.request_id) + _bytes_at_most(cause.reference) + _bytes_at_most(cause.tool)
+    size += _bytes_at_most(cause.key_id) + _bytes_at_most(cause.provider_request_id)
+    for name, value in cause.labels.items():
+        size += 8 + _bytes_at_most(name) + _bytes_at_most(value)
+    return size
+
+
+def _bytes_at_most(text: str) -> int:
+    return len(text) if text.isascii() else 4 * len(text)
 
 
 def add(batch: pb.EventBatch, event: ev.Event) -> None:  # noqa: PLR0915 (one case a kind of event)
@@ -50,14 +59,18 @@ def add(batch: pb.EventBatch, event: ev.Event) -> None:  # noqa: PLR0915 (one ca
             fields["shortfall_micros"] = event.shortfall
             fields["overage_micros"] = event.overage
             _add_allocations(fields, event.allocations)
+            fields["released_grants"] = [number for number, _ in event.releases]
+            fields["released_amounts_micros"] = [part for _, part in event.releases]
         case ev.ReservationReleased():
             kind = pb.EVENT_KIND_RESERVATION_RELEASED
             fields["reservation_id"] = event.reservation_id
             fields["amount_micros"] = event.amount
+            _add_allocations(fields, event.allocations)
         case ev.ReservationExpired():
             kind = pb.EVENT_KIND_RESERVATION_EXPIRED
             fields["reservation_id"] = event.reservation_id
             fields["amount_micros"] = event.amount
+            _add_allocations(fields, event.allocations)
             fields["actor"] = "time"
         case ev.ReservationExtended():
             kind = pb.EVENT_KIND_RESERVATION_EXTENDED
@@ -180,6 +193,7 @@ def _reservation_captured(e: pb.Event) -> ev.Event:
         shortfall=e.shortfall_micros,
         overage=e.overage_micros,
         allocations=_allocations(e),
+        releases=tuple(zip(e.released_grants, e.released_amounts_micros, strict=True)),
     )
 
 
@@ -191,6 +205,7 @@ def _reservation_released(e: pb.Event) -> ev.Event:
         reserved_after=e.reserved_after_micros,
         reservation_id=e.reservation_id,
         amount=e.amount_micros,
+        allocations=_allocations(e),
     )
 
 
@@ -201,6 +216,7 @@ def _reservation_expired(e: pb.Event) -> ev.Event:
         reserved_after=e.reserved_after_micros,
         reservation_id=e.reservation_id,
         amount=e.amount_micros,
+        allocations=_allocations(e),
     )
 
 

@@ -7,6 +7,7 @@ Commits of several shards go in one statement, one round trip and one fsync; eac
 inserted in the order of their shards, so two writers that meet on several cannot wait for each other.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from services.runtime import clock
 
 CONNECT_SECONDS = 3
 STATEMENT_MS = 5_000
+# A server or network that says nothing at all cannot end a statement: then the client does.
+ANSWER_SECONDS = 10
 
 _APPEND = """
 INSERT INTO log (shard, seq, first_position, n, at, writer, hash, body)
@@ -124,4 +127,5 @@ class LogStore:
                 # A plan made while the table is small must not scan it when it is large.
                 options=f"-c statement_timeout={STATEMENT_MS} -c enable_seqscan=off",
             )
-        return await self._connection.execute(statement.encode(), parameters, prepare=True, binary=True)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await self._connection.execute(statement.encode(), parameters, prepare=True, binary=True)

@@ -31,13 +31,14 @@ def _cause(request: Any, not_after: int) -> cmd.Cause:
     if not request.HasField("subject"):
         return cmd.Cause(request_id, not_after, identity.actor(), tracing.trace_id())
     subject: ledger_pb2.Subject = request.subject
+    check.amount("subject.provider_cost_micros", subject.provider_cost_micros, 0)
     if subject.provider_cost_micros:
         check.currency("subject.provider_cost_currency", subject.provider_cost_currency)
     return cmd.Cause(
         request_id=request_id,
         remember_until=not_after,
         actor=identity.actor(),
-        trace_id=check.text("subject.trace_id", subject.trace_id, 32) or tracing.trace_id(),
+        trace_id=check.trace_id("subject.trace_id", subject.trace_id) or tracing.trace_id(),
         reference=check.text("subject.reference", subject.reference),
         labels=check.labels(subject.labels),
         key_id=check.text("subject.key_id", subject.key_id, 64),

@@ -160,6 +160,9 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> AsyncIterator[ledger_pb2.ReadEventsResponse]:
         """Commits from where the caller stands."""
         cursors = {cursor.shard: cursor.after_seq for cursor in request.cursors}
+        for shard in cursors:
+            if shard >= self._ledger.shards:
+                raise invalid("cursors", f"there is no shard {shard}", limit=self._ledger.shards - 1, value=shard)
         async for row in event_log.follow(self._pool, cursors, request.follow, self._ledger.followers_signal):
             yield ledger_pb2.ReadEventsResponse(batch=events_pb2.EventBatch.FromString(row.body), hash=row.hash)
 
@@ -191,7 +194,7 @@ def _position_of(token: str, account_id: str) -> int | None:
         return None
     try:
         of_account, position = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise invalid("page_token", "is not one that was given out") from error
     if of_account != account_id or not isinstance(position, int):
         raise invalid("page_token", "was given out for another account")

@@ -11,6 +11,7 @@ from services.runtime.errors import invalid
 
 _ACCOUNT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,128}")
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -89,6 +90,13 @@ def text(field: str, value: str, limit: int = TEXT_MAX) -> str:
         )
     if _CONTROL.search(value):
         raise invalid(field, "holds a control character")
+    return value
+
+
+def trace_id(field: str, value: str) -> str:
+    """32 hex digits, or nothing."""
+    if value and not _TRACE_ID.fullmatch(value):
+        raise invalid(field, "must be 32 hex digits, in lower case")
     return value
 
 
