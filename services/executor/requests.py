@@ -1,7 +1,5 @@
 """What a request must be like before anything is done for it; each refusal names the field."""
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -12,7 +10,7 @@ from services.executor import events
 from services.executor.store.queries import Place
 from services.executor.store.rows import Job
 from services.executor.store.submissions import Submission
-from services.runtime import clock, identity, tracing
+from services.runtime import clock, identity, pages, tracing
 from services.runtime.errors import Refusal, invalid
 
 ACCOUNT = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
@@ -23,8 +21,6 @@ FILES_BYTES_MAX = 3 * 1024 * 1024
 LABELS_MAX = 8
 TEXT_CHARACTERS_MAX = 128
 TIMEOUT_MS_MAX = 3_600_000
-PAGE_SIZE_DEFAULT = 50
-PAGE_SIZE_MAX = 200
 
 
 def submission_of(request: executor_pb2.SubmitJobRequest) -> Submission:
@@ -115,30 +111,20 @@ def account_of(account_id: str, field: str = "account_id") -> str:
     return account_id
 
 
-def page_size_of(asked: int) -> int:
-    """How many jobs a page has; 0 asks for the default."""
-    _check(0 <= asked <= PAGE_SIZE_MAX, "page_size", f"must be 1 to {PAGE_SIZE_MAX}")
-    return asked or PAGE_SIZE_DEFAULT
-
-
 def page_token(job: Job) -> str:
     """The token of the page that follows this job in its account's list."""
-    raw = json.dumps([job.account_id, clock.to_us(job.created_at), job.job_id]).encode()
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    return pages.token(job.account_id, clock.to_us(job.created_at), job.job_id)
 
 
 def place_of(token: str, account_id: str) -> Place | None:
     """Where the page of a token begins; None: at the newest job. A token is good for its own account only."""
-    if not token:
+    found = pages.place(token, account_id, int, str)
+    if found is None:
         return None
     try:
-        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        account, created_us, job_id = json.loads(raw)
-        place = Place(clock.from_us(int(created_us)), str(job_id))
-    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
-        raise invalid("page_token", "must be a token from an earlier answer") from error
-    _check(account == account_id, "page_token", "belongs to another list")
-    return place
+        return Place(clock.from_us(int(found[0])), str(found[1]))
+    except OverflowError as error:
+        raise invalid("page_token", "is not one that was given out") from error
 
 
 def cursors_of(request: executor_pb2.ReadEventsRequest) -> dict[int, int]:

@@ -11,7 +11,7 @@ from services.executor.jobs import State
 from services.executor.store import queries
 from services.executor.store.rows import Job
 from services.executor.watch import Watches
-from services.runtime import event_log
+from services.runtime import event_log, pages
 from services.runtime.errors import Refusal
 from services.runtime.lifecycle import Signal
 from services.runtime.postgres import Pool
@@ -50,7 +50,7 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
     ) -> executor_pb2.ListJobsResponse:
         """An account's jobs, newest first, without their outputs."""
         account_id = requests.account_of(request.account_id)
-        size = requests.page_size_of(request.page_size)
+        size = pages.size_of(request.page_size)
         place = requests.place_of(request.page_token, account_id)
         found = await queries.page(self._pool, account_id, place, size + 1)
         return executor_pb2.ListJobsResponse(

@@ -1,7 +1,5 @@
 """LedgerService: each method turns a request into a command or a question, and the answer into a response."""
 
-import base64
-import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -15,13 +13,11 @@ from services.ledger.domain.commands import Command
 from services.ledger.domain.errors import CommandRefusedError
 from services.ledger.transport import answers, commands, validation
 from services.ledger.transport.status import refusal
-from services.runtime import event_log
+from services.runtime import event_log, pages
 from services.runtime.errors import Refusal, invalid
 from services.runtime.postgres import Pool
 
 BATCH_COMMANDS_MAX = 8_000
-PAGE_SIZE_MAX = 200
-PAGE_SIZE_DEFAULT = 50
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -139,19 +135,17 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> ledger_pb2.ListEntriesResponse:
         """A page of a statement."""
         account_id = validation.account_id(request.account_id)
-        size = request.page_size or PAGE_SIZE_DEFAULT
-        if not 1 <= size <= PAGE_SIZE_MAX:
-            raise invalid("page_size", f"must be 1 to {PAGE_SIZE_MAX}, not {size}", limit=PAGE_SIZE_MAX, value=size)
-        before = _position_of(request.page_token, account_id)
+        size = pages.size_of(request.page_size)
+        before = pages.place(request.page_token, account_id, int)
         try:
-            found = await self._statements.page(account_id, before, size + 1)
+            found = await self._statements.page(account_id, int(before[0]) if before else None, size + 1)
         except CommandRefusedError as error:
             raise refusal(error) from error
         shard = self._ledger.shard_number(account_id)
         rows = found.rows[:size]
         return ledger_pb2.ListEntriesResponse(
             entries=[answers.entry(shard, position, at, event) for position, at, event in rows],
-            next_page_token=_token(account_id, rows[-1][0]) if len(found.rows) > size else "",
+            next_page_token=pages.token(account_id, rows[-1][0]) if len(found.rows) > size else "",
             as_of_position=found.as_of,
         )
 
@@ -182,20 +176,3 @@ def _fill_error(target: ledger_pb2.CommandError, error: Refusal) -> None:
     target.reason = error.reason
     target.message = error.message
     target.metadata.update(error.metadata)
-
-
-def _token(account_id: str, position: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps([account_id, position]).encode()).decode().rstrip("=")
-
-
-def _position_of(token: str, account_id: str) -> int | None:
-    """The position a page token goes on from; it is good for its own account only."""
-    if not token:
-        return None
-    try:
-        of_account, position = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise invalid("page_token", "is not one that was given out") from error
-    if of_account != account_id or not isinstance(position, int):
-        raise invalid("page_token", "was given out for another account")
-    return position
