@@ -18,7 +18,7 @@ from services.cli.local import postgres
 from services.ledger.application.ledger import Ledger
 from services.ledger.application.shard import Answer
 from services.ledger.domain import commands as cmd
-from services.runtime import clock
+from services.runtime import clock, lifecycle
 from tests.harness.databases import Database, Databases
 
 SECONDS = 5.0
@@ -148,13 +148,11 @@ class _Engine:
 async def _engine(database: Database, accounts: int) -> AsyncIterator[_Engine]:
     gc.set_threshold(100_000, 20, 50)
     ledger = Ledger(database.dsn, SHARDS, "bench")
-    running = asyncio.create_task(ledger.run())
     engine = _Engine(ledger)
-    await engine.fill(accounts)
-    gc.freeze()
-    try:
-        yield engine
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        gc.unfreeze()
+    async with lifecycle.background(*ledger.loops):
+        await engine.fill(accounts)
+        gc.freeze()
+        try:
+            yield engine
+        finally:
+            gc.unfreeze()

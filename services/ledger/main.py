@@ -39,7 +39,7 @@ async def serve(stop: asyncio.Event) -> None:
         stack.push_async_callback(broker.close)
         relay = Relay(pool, broker, "ledger", events_pb2.EventBatch, ledger.relay_signal)
         await stack.enter_async_context(
-            lifecycle.background(ledger.run, statements.project, broker.keep_connected, relay.run)
+            lifecycle.background(*ledger.loops, statements.project, broker.keep_connected, relay.run)
         )
         servicer = LedgerServicer(ledger, statements, pool)
         await stack.enter_async_context(

@@ -6,7 +6,7 @@ import gc
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import uvloop
@@ -15,6 +15,8 @@ from services.runtime import logs
 from services.runtime.settings import SettingsError
 
 log = logs.get("lifecycle")
+CANCELS_MAX = 20
+CANCEL_AGAIN_SECONDS = 0.5
 _stopping = threading.Event()
 
 
@@ -53,9 +55,23 @@ async def background(*workers: Callable[[], Coroutine[Any, Any, None]]) -> Async
     try:
         yield
     finally:
-        for task in tasks:
+        await _end(tasks)
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels tasks until they have ended.
+
+    Once may not be enough: before Python 3.12 `asyncio.wait_for`, which nats-py waits with, loses a cancellation
+    that comes together with what it waits for.
+    """
+    pending = set(tasks)
+    for _ in range(CANCELS_MAX):
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if pending:
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
+    if pending:
+        log.error("workers_do_not_end", workers=[str(task.get_coro()) for task in pending])
 
 
 async def _keep_running(worker: Callable[[], Awaitable[None]]) -> None:

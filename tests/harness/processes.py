@@ -142,14 +142,17 @@ class Services:
         for process in self._processes.values():
             if process.poll() is None:
                 process.terminate()
-        for process in self._processes.values():
+        stuck: list[str] = []
+        for name, process in self._processes.items():
             try:
                 await asyncio.to_thread(process.wait, STOP_SECONDS)
             except subprocess.TimeoutExpired:
+                stuck.append(f"{name} did not drain:\n{self.last_words(name)}")
                 process.kill()
                 process.wait(STOP_SECONDS)
         for database in self._own.values():
             self._databases.drop(database)
+        assert not stuck, "\n".join(stuck)
 
     def _spawn(self, name: str) -> None:
         environment = service_environment(

@@ -1,8 +1,6 @@
 """The commit loop in this process, on a real PostgreSQL."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
@@ -13,7 +11,7 @@ from services.ledger.application.work import QUEUE_COMMANDS_MAX, Queue, Work
 from services.ledger.domain import commands as cmd
 from services.ledger.store import log as store_log
 from services.ledger.store.log import LogStore
-from services.runtime import clock
+from services.runtime import clock, lifecycle
 from services.runtime.errors import Refusal
 from tests.harness.databases import Databases
 
@@ -27,17 +25,6 @@ def granted(number: int) -> cmd.Command:
     command = cmd.GrantCredits("a", cause, until, f"g{number}", 1, 1, 100, 0, 0, "")
     cause.fingerprint = cmd.fingerprint(command)
     return command
-
-
-@contextlib.asynccontextmanager
-async def running(ledger: Ledger) -> AsyncIterator[None]:
-    """Its loops while the body runs."""
-    loops = asyncio.create_task(ledger.run())
-    try:
-        yield
-    finally:
-        loops.cancel()
-        await asyncio.gather(loops, return_exceptions=True)
 
 
 @pytest.fixture
@@ -62,7 +49,7 @@ async def test_a_batch_sent_again_reads_each_commit_once(ledger: Ledger, monkeyp
         return await body(store, shard, seq)
 
     monkeypatch.setattr(LogStore, "body", counted)
-    async with running(ledger):
+    async with lifecycle.background(*ledger.loops):
         await open_account(ledger)
         first = await ledger.execute([granted(number) for number in range(300)])
         again = await ledger.execute([granted(number) for number in range(300)])
@@ -74,7 +61,7 @@ async def test_a_batch_sent_again_reads_each_commit_once(ledger: Ledger, monkeyp
 
 async def test_loops_that_begin_again_know_the_log_only(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop ended within an append decided what never landed; begun again, it has forgotten that."""
-    async with running(ledger):
+    async with lifecycle.background(*ledger.loops):
         await open_account(ledger)
         stuck = asyncio.Event()
 
@@ -90,7 +77,7 @@ async def test_loops_that_begin_again_know_the_log_only(ledger: Ledger, monkeypa
     with pytest.raises(Refusal):
         await lost
     monkeypatch.undo()
-    async with running(ledger), asyncio.timeout(10):
+    async with lifecycle.background(*ledger.loops), asyncio.timeout(10):
         _, balance, position, _ = await ledger.balance("a")
     assert balance.granted == 0
     assert position.endswith(":1")

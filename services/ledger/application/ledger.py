@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from services.ledger.application.committer import Committer
 from services.ledger.application.shard import Result, Shard
@@ -25,7 +25,7 @@ def shard_of(account_id: str, shards: int) -> int:
 
 
 class Ledger:
-    """All shards in one process. `run` keeps them committing."""
+    """All shards in one process; its `loops` keep them committing."""
 
     def __init__(self, dsn: str, shards: int, writer: str) -> None:
         # One for each reader of the log: a signal wakes one waiter.
@@ -38,11 +38,10 @@ class Ledger:
             Committer(dsn, range(lane, shards, LANES), writer, appended) for lane in range(min(LANES, shards))
         ]
 
-    async def run(self) -> None:
-        """Commits until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for committer in self._committers:
-                group.create_task(committer.run())
+    @property
+    def loops(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
+        """The commit loops, for `lifecycle.background`: the ledger answers while they run."""
+        return [committer.run for committer in self._committers]
 
     def shard_number(self, account_id: str) -> int:
         """The account's shard."""
