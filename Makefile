@@ -19,7 +19,12 @@ run: install ## start PostgreSQL, NATS and all services; ARGS="--port 9000 --dat
 	@exec $(BIN)/scrip run $(ARGS)
 
 test: install ## run every test against a PostgreSQL and a NATS of its own; ARGS="-k ledger" picks some
+ifeq ($(strip $(ARGS)),)
+	@$(BIN)/python -m pytest -n 2 --ignore=tests/cli --ignore=tests/system
+	@$(BIN)/python -m pytest tests/cli tests/system
+else
 	@$(BIN)/python -m pytest $(ARGS)
+endif
 
 lint: install ## check style, types, imports between modules, and the protos
 	@$(BIN)/ruff check .

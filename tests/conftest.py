@@ -7,11 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.local import nats, postgres
+from services.cli.local import nats, ports, postgres
 from services.runtime import topology
 from tests.harness.databases import Databases
 from tests.harness.processes import Services
 from tests.harness.stack import Stack
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests that run side by side take their free ports from ranges of their own.
+
+    Between being found free and being listened on, a port could else be found free by both.
+    """
+    worker = getattr(config, "workerinput", None)
+    if worker:
+        number, count = int(worker["workerid"].removeprefix("gw")), int(worker["workercount"])
+        width = (ports.FREE_LAST - ports.FREE_FIRST) // count
+        ports.FREE_FIRST += number * width
+        ports.FREE_LAST = ports.FREE_FIRST + width
 
 
 @pytest.fixture(scope="session")
