@@ -41,8 +41,8 @@ SERVICES = {
     )
 }
 
-START_ORDER = (("ledger", "catalog"), ("executor", "analytics"), ("gateway",))
-"""Groups start one after the other and stop in reverse; inside a group together."""
+STOP_ORDER = (("gateway",), ("executor", "analytics"), ("ledger", "catalog"))
+"""Groups stop one after the other, inside a group together: whoever calls goes before whom it calls."""
 
 ANALYST = "analyst"
 ANALYST_DATABASE = SERVICES["analytics"].database

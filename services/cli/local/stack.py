@@ -22,7 +22,7 @@ from services.cli.local.errors import LocalError
 from services.cli.local.lock import FolderLock
 from services.cli.local.logs import Severity
 from services.cli.local.runfile import RunFile, remove_run_file
-from services.cli.local.services import ANALYST, ANALYST_DATABASE, SERVICES, START_ORDER, Service
+from services.cli.local.services import ANALYST, ANALYST_DATABASE, SERVICES, STOP_ORDER, Service
 from services.cli.local.supervisor import Supervisor
 from services.cli.local.terminal import Terminal
 from services.cli.migration import migrate_all
@@ -141,10 +141,16 @@ class Stack:
             service.name: cluster.role_dsn(service.database, credentials.postgres[service.database], service.database)
             for service in SERVICES.values()
         }
-        for group in START_ORDER:
-            terminal.progress(f"Starting {' and '.join(group)} …")
-            processes = [self._service(SERVICES[name], credentials, dsns[name], broker.url) for name in group]
-            await self.supervisor.start(*processes)
+        terminal.progress(f"Starting {', '.join(name for group in STOP_ORDER for name in group)} …")
+        # All at once: each waits for those it calls. The groups say in which order they stop.
+        await asyncio.gather(
+            *(
+                self.supervisor.start(
+                    *(self._service(SERVICES[name], credentials, dsns[name], broker.url) for name in group)
+                )
+                for group in reversed(STOP_ORDER)
+            )
+        )
         terminal.progress("Waiting until the whole system can serve …")
         await self._wait_until_ready()
         made = demo.Demo(data_dir, addresses.http_url, credentials.admin_key)
