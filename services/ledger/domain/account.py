@@ -1,11 +1,21 @@
-"""The state of one account, as its events made it. Plain slotted classes, changed in place for speed."""
+"""The state of one account, as its events made it. Plain slotted classes, changed in place for speed.
+
+`epoch` on each is the journal's mark of the batch that saved it last; it is no part of the state. Collections of an
+account that most accounts never need are made when they are first needed.
+"""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from heapq import heappush
 
 # Later than every time there is: what never lapses sorts last.
 NEVER = 1 << 62
+# The number that stands for the account's credit in allocations.
+CREDIT = 0
+# When something lapses: (time, grant number or 0, reservation id).
+Deadline = tuple[int, int, str]
 
 
 class AccountState(IntEnum):
@@ -14,6 +24,15 @@ class AccountState(IntEnum):
     ACTIVE = 1
     FROZEN = 2
     CLOSED = 3
+
+
+class GrantState(IntEnum):
+    """Where a grant stands; credits that come back to an expired or voided one go the same way."""
+
+    SCHEDULED = 1
+    LIVE = 2
+    EXPIRED = 3
+    VOIDED = 4
 
 
 class ReservationState(IntEnum):
@@ -25,7 +44,7 @@ class ReservationState(IntEnum):
     EXPIRED = 4
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Grant:
     """Credits that came in together; `available + reserved` of its `amount` are left."""
 
@@ -39,22 +58,30 @@ class Grant:
     effective_at: int
     expires_at: int
     created_at: int
-    paid_amount: int = 0
-    paid_currency: str = ""
-    reference: str = ""
+    state: GrantState = GrantState.LIVE
+    epoch: int = 0
 
     def burn_key(self) -> tuple[int, int, int, str]:
         """Burn order: priority, expiry (none last), creation, id."""
         return (self.priority, self.expires_at or NEVER, self.created_at, self.grant_id)
+
+    def next_deadline(self) -> int:
+        """When it becomes effective, or lapses; 0: never, or it is over."""
+        if self.state is GrantState.SCHEDULED:
+            return self.effective_at
+        return self.expires_at if self.state is GrantState.LIVE else 0
 
     def copy(self) -> "Grant":
         """The grant as it is now."""
         return copy.copy(self)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Reservation:
-    """Credits set aside; `holds` maps the numbers of the grants they came from, in burn order, to what is left."""
+    """Credits set aside; `holds` maps the numbers of the grants they came from, in burn order, to what is left.
+
+    `remember_until` is until when its id is known after it has ended, so that it cannot be made again.
+    """
 
     reservation_id: str
     amount: int
@@ -62,11 +89,13 @@ class Reservation:
     expires_at: int
     created_at: int
     holds: dict[int, int]
+    remember_until: int = 0
     state: ReservationState = ReservationState.OPEN
     captured: int = 0
     released: int = 0
     shortfall: int = 0
     ended_at: int = 0
+    epoch: int = 0
 
     def copy(self) -> "Reservation":
         """The reservation as it is now, without its holds; by hand, for it is in the path of every command."""
@@ -77,6 +106,7 @@ class Reservation:
             self.expires_at,
             self.created_at,
             {},
+            self.remember_until,
             self.state,
             self.captured,
             self.released,
@@ -85,23 +115,29 @@ class Reservation:
         )
 
 
-@dataclass(slots=True)
-class RequestRecord:
-    """A request id that acted: where its event is, and what a replay is compared with."""
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Credits that left for another account and have neither arrived nor come back."""
 
-    fingerprint: bytes
-    remember_until: int
-    seq: int
-    index: int
-    refused: bool = False
+    transfer_id: str
+    to_account_id: str
+    amount: int
+    expires_at: int
+    created_at: int
+    parts: tuple[tuple[int, int], ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Account:
-    """An account: totals, grants, reservations, request ids, and the times at which something lapses."""
+    """An account: totals, grants, open reservations, and the times at which something lapses.
+
+    `available` is what its grants have left less what is on credit: `owed` (spent) and `on_credit` (reserved).
+    """
 
     account_id: str
     created_at: int
+    # Sets its request ids apart from those of other accounts.
+    salt: int
     state: AccountState = AccountState.ACTIVE
     credit_limit: int = 0
     granted: int = 0
@@ -110,57 +146,48 @@ class Account:
     spent: int = 0
     expired: int = 0
     voided: int = 0
+    owed: int = 0
+    on_credit: int = 0
+    transferred_in: int = 0
+    transferred_out: int = 0
+    # How many grants there ever were: the number of the last one.
+    grants_made: int = 0
+    # Grants that are scheduled, live, or dead with something still reserved of them, by number.
     grants: dict[int, Grant] = field(default_factory=dict)
-    # Grants with something available, in burn order.
+    # Live grants with something available, in burn order.
     burn: list[Grant] = field(default_factory=list)
+    # Dead grants to which something came back; it lapses by the next event.
+    lapsing: Sequence[Grant] = ()
     open_reservations: dict[str, Reservation] = field(default_factory=dict)
-    ended_reservations: dict[str, Reservation] = field(default_factory=dict)
-    requests: dict[str, RequestRecord] = field(default_factory=dict)
-    # A heap of (time, grant number or 0, reservation id); entries that no longer hold are skipped when they come up.
-    deadlines: list[tuple[int, int, str]] = field(default_factory=list)
+    # By reservation: what was refunded of its captures.
+    refunds: dict[str, int] | None = None
+    # Transfers under way from here, by id.
+    transfers: dict[str, Transfer] | None = None
+    # Transfers that came here, and whether they were taken in: for ever, for each may be sent again and arrives once.
+    received: dict[str, bool] | None = None
+    # A heap of what lapses when; entries that no longer hold are skipped when they come up.
+    deadlines: list[Deadline] | None = None
+    epoch: int = 0
 
-    def reservation(self, reservation_id: str) -> Reservation | None:
-        """A reservation, open or ended; None where there never was one."""
-        return self.open_reservations.get(reservation_id) or self.ended_reservations.get(reservation_id)
+    def add_deadline(self, deadline: Deadline) -> None:
+        """Lets something lapse at a time."""
+        if self.deadlines is None:
+            self.deadlines = [deadline]
+        else:
+            heappush(self.deadlines, deadline)
+
+    def order_grants(self) -> None:
+        """Derives burn order from the grants; for state that was restored."""
+        self.burn = sorted(
+            (g for g in self.grants.values() if g.available and g.state is GrantState.LIVE), key=Grant.burn_key
+        )
+        self.lapsing = tuple(g for g in self.grants.values() if g.available and g.state is not GrantState.LIVE)
 
 
-@dataclass(slots=True)
-class Balance:
-    """Credits of an account at a time, what is due to lapse counted as lapsed, with its live grants."""
-
-    granted: int
-    available: int
-    reserved: int
-    spent: int
-    expired: int
-    voided: int
-    grants: list[Grant]
-
-
-def balance_at(account: Account, at: int) -> Balance:
-    """The balance at a time not before the last event; appends nothing."""
-    grants = {n: grant.copy() for n, grant in account.grants.items() if grant.available or grant.reserved}
-    if account.deadlines and account.deadlines[0][0] <= at:
-        for reservation in account.open_reservations.values():
-            if reservation.expires_at <= at:
-                for number, held in reservation.holds.items():
-                    # A hold that was captured whole may be the last of a grant that is no longer live.
-                    if held:
-                        grants[number].reserved -= held
-                        grants[number].available += held
-    lapsed = 0
-    for grant in grants.values():
-        if grant.expires_at and grant.expires_at <= at:
-            lapsed += grant.available
-            grant.available = 0
-    available = sum(grant.available for grant in grants.values())
-    live = [grant for grant in grants.values() if grant.available or grant.reserved]
-    return Balance(
-        granted=account.granted,
-        available=available,
-        reserved=sum(grant.reserved for grant in grants.values()),
-        spent=account.spent,
-        expired=account.expired + lapsed,
-        voided=account.voided,
-        grants=sorted(live, key=Grant.burn_key),
-    )
+def deadlines_of(account: Account) -> list[Deadline]:
+    """The heap of what lapses when, without entries that no longer hold."""
+    found = [(r.expires_at, 0, r.reservation_id) for r in account.open_reservations.values()]
+    found += [(moment, g.number, "") for g in account.grants.values() if (moment := g.next_deadline())]
+    # Sorted is a heap.
+    found.sort()
+    return found
