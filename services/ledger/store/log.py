@@ -8,9 +8,10 @@ inserted in the order of their shards, so two writers that meet on several canno
 """
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.types.numeric import Int4, Int8
@@ -22,12 +23,15 @@ STATEMENT_MS = 5_000
 # A server or network that says nothing at all cannot end a statement: then the client does.
 ANSWER_SECONDS = 10
 
+# The bounds follow from the rest; they let the server look into the partitions of these numbers only.
 _APPEND = """
 INSERT INTO log (shard, seq, first_position, n, at, writer, hash, body)
 SELECT c.shard, c.seq, c.first_position, c.n, c.at, %b, c.hash, c.body
 FROM unnest(%b::int[], %b::bigint[], %b::bigint[], %b::int[], %b::timestamptz[], %b::bytea[], %b::bytea[], %b::bytea[])
      AS c (shard, seq, first_position, n, at, previous_hash, hash, body)
-CROSS JOIN LATERAL (SELECT p.hash, p.at FROM log p WHERE p.shard = c.shard AND p.seq = c.seq - 1 OFFSET 0) AS p
+CROSS JOIN LATERAL (
+    SELECT p.hash, p.at FROM log p
+    WHERE p.shard = c.shard AND p.seq = c.seq - 1 AND p.seq BETWEEN %b AND %b OFFSET 0) AS p
 WHERE p.hash = c.previous_hash AND c.at <= greatest(p.at, clock_timestamp() + interval '1 s')
 ON CONFLICT DO NOTHING
 RETURNING shard
@@ -36,11 +40,15 @@ _READ = """
 SELECT seq, first_position, n, at, writer, hash, body FROM log WHERE shard = %s AND seq > %s ORDER BY seq LIMIT %s
 """
 _HEADS = """
-SELECT s.shard, h.seq, h.hash FROM unnest(%s::int[]) AS s (shard)
+SELECT s.shard, h.seq, h.hash, clock_timestamp() FROM unnest(%s::int[]) AS s (shard)
 CROSS JOIN LATERAL (SELECT seq, hash FROM log WHERE shard = s.shard ORDER BY seq DESC LIMIT 1) AS h
 """
+# Bounds what a process that is frozen while it holds the lock costs its rivals (PostgreSQL 17 and later).
+_LOCKED_MS = "SET LOCAL transaction_timeout = 250"
+_LOCK = "SELECT pg_advisory_xact_lock(%s, %s)"
+# The first key of a shard's advisory lock; the second is its number.
+LOCK_CLASS = 7_272_748
 _HASH = "SELECT hash FROM log WHERE shard = %s AND seq = %s"
-_BODY = "SELECT body FROM log WHERE shard = %s AND seq = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,14 @@ class Commit:
     previous_hash: bytes
     hash: bytes
     body: bytes
+
+
+class Head(NamedTuple):
+    """The last commit of a shard, the genesis row where there is none; and the database's time, in microseconds."""
+
+    seq: int
+    hash: bytes
+    now: int
 
 
 class LogStore:
@@ -80,14 +96,26 @@ class LogStore:
                 [c.previous_hash for c in ordered],
                 [c.hash for c in ordered],
                 [c.body for c in ordered],
+                Int8(min(c.seq for c in ordered) - 1),
+                Int8(max(c.seq for c in ordered) - 1),
             ),
         )
         return {shard for (shard,) in await cursor.fetchall()}
 
-    async def heads(self, shards: Sequence[int]) -> dict[int, tuple[int, bytes]]:
-        """Number and hash of the last commit of each shard; of the genesis row where there is none."""
+    @contextlib.asynccontextmanager
+    async def locked(self, shard: int) -> AsyncIterator[None]:
+        """Holds a shard's lock while the body reads and appends, a quarter of a second at most; commits at its end."""
+        connection = await self._open()
+        async with asyncio.timeout(ANSWER_SECONDS), connection.transaction():
+            async with connection.pipeline():
+                await connection.execute(_LOCKED_MS)
+                await connection.execute(_LOCK, (Int4(LOCK_CLASS), Int4(shard)))
+            yield
+
+    async def heads(self, shards: Sequence[int]) -> dict[int, Head]:
+        """Where the logs of some shards end."""
         cursor = await self._execute(_HEADS, ([Int4(shard) for shard in shards],))
-        return {shard: (seq, digest) for shard, seq, digest in await cursor.fetchall()}
+        return {shard: Head(seq, digest, clock.to_us(now)) for shard, seq, digest, now in await cursor.fetchall()}
 
     async def hash_of(self, shard: int, seq: int) -> bytes | None:
         """Hash of one commit; None where the log has none of that number."""
@@ -103,13 +131,9 @@ class LogStore:
             previous_hash = digest
         return commits
 
-    async def body(self, shard: int, seq: int) -> bytes:
-        """The stored bytes of one commit."""
-        row = await (await self._execute(_BODY, (Int4(shard), Int8(seq)))).fetchone()
-        if row is None:
-            raise LookupError(f"shard {shard} has no commit {seq}")
-        body: bytes = row[0]
-        return body
+    async def fetch(self, question: str, parameters: Sequence[Any]) -> list[Any]:
+        """The rows of another question over the same connection, with the same deadlines."""
+        return await (await self._execute(question, parameters)).fetchall()
 
     async def close(self) -> None:
         """Drops the connection; what was under way on it may still happen, and only the log will tell."""
@@ -118,14 +142,19 @@ class LogStore:
             await connection.close()
 
     async def _execute(self, statement: str, parameters: Sequence[Any]) -> psycopg.AsyncCursor[Any]:
+        connection = await self._open()
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await connection.execute(statement.encode(), parameters, prepare=True, binary=True)
+
+    async def _open(self) -> psycopg.AsyncConnection[Any]:
         if self._connection is None or self._connection.closed:
             self._connection = await psycopg.AsyncConnection.connect(
                 self._dsn,
                 autocommit=True,
                 connect_timeout=CONNECT_SECONDS,
                 application_name="scrip-ledger-log",
-                # A plan made while the table is small must not scan it when it is large.
-                options=f"-c statement_timeout={STATEMENT_MS} -c enable_seqscan=off",
+                # A plan made while the table is small must not scan it when it is large; and one is made but once.
+                options=f"-c statement_timeout={STATEMENT_MS} -c enable_seqscan=off"
+                " -c plan_cache_mode=force_generic_plan",
             )
-        async with asyncio.timeout(ANSWER_SECONDS):
-            return await self._connection.execute(statement.encode(), parameters, prepare=True, binary=True)
+        return self._connection
