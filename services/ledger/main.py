@@ -6,7 +6,12 @@ import contextlib
 from scrip.ledger.v1 import events_pb2, ledger_pb2, ledger_pb2_grpc
 
 from services.ledger.application.ledger import Ledger
+from services.ledger.application.partitions import Partitions
+from services.ledger.application.reads import Reads
+from services.ledger.application.snapshotting import Snapshots
+from services.ledger.application.standby import warm_shards
 from services.ledger.application.statements import Statements
+from services.ledger.application.transfers import Transfers
 from services.ledger.settings import Settings
 from services.ledger.transport.servicer import LedgerServicer
 from services.runtime import event_log, grpc_server, ids, lifecycle, logs, metrics, postgres
@@ -17,6 +22,9 @@ from services.runtime.settings import load
 
 log = logs.get("ledger")
 DATABASE_WAIT_SECONDS = 0.2
+# How often the log is looked at for what other replicas append; alone, for what a failover of the database took away.
+TAIL_SECONDS = 0.1
+TAIL_ALONE_SECONDS = 60.0
 
 
 async def serve(stop: asyncio.Event) -> None:
@@ -26,22 +34,36 @@ async def serve(stop: asyncio.Event) -> None:
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(postgres.open_pool(settings.dsn, "ledger"))
 
+        listening = asyncio.Event()
+
         async def is_ready() -> bool:
-            return await postgres.answers(pool)
+            return listening.is_set() and await postgres.answers(pool)
 
         await stack.enter_async_context(metrics.serve_ops(settings.ops_listen, is_ready))
         shards = await _count_shards(pool, stop)
         if stop.is_set():
             return
-        ledger = Ledger(settings.dsn, shards, writer=ids.uuid7())
+        replicas = settings.replica_list
+        warm = warm_shards(shards, settings.replica, replicas)
+        tail_seconds = TAIL_SECONDS if len(replicas) > 1 else TAIL_ALONE_SECONDS
+        ledger = Ledger(settings.dsn, pool, shards, ids.uuid7(), warm, tail_seconds)
         statements = Statements(ledger, pool, ledger.entries_signal)
+        transfers = Transfers(ledger)
         broker = Broker(settings.nats_url, "ledger")
         stack.push_async_callback(broker.close)
         relay = Relay(pool, broker, "ledger", events_pb2.EventBatch, ledger.relay_signal)
         await stack.enter_async_context(
-            lifecycle.background(*ledger.loops, statements.project, broker.keep_connected, relay.run)
+            lifecycle.background(
+                *ledger.loops,
+                statements.project,
+                transfers.run,
+                broker.keep_connected,
+                relay.run,
+                Partitions(pool).run,
+                Snapshots(pool, warm).run,
+            )
         )
-        servicer = LedgerServicer(ledger, statements, pool)
+        servicer = LedgerServicer(Reads.of(ledger, pool, statements), transfers)
         await stack.enter_async_context(
             grpc_server.serve(
                 settings.grpc_listen,
@@ -51,6 +73,7 @@ async def serve(stop: asyncio.Event) -> None:
                 is_ready,
             )
         )
+        listening.set()
         log.info("serving", grpc=settings.grpc_listen, shards=shards)
         await stop.wait()
         log.info("draining")

@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from services.ledger.application.shard import Result, Shard
+from services.ledger.application.results import Decided
+from services.ledger.application.shard import Shard
 from services.ledger.domain.commands import Command
 from services.ledger.domain.errors import CommandRefusedError
 from services.runtime.errors import Refusal
@@ -14,18 +15,30 @@ QUEUE_COMMANDS_MAX = 20_000
 
 
 class Work:
-    """Commands of one caller, answered together; without any, a look at the confirmed head."""
+    """Commands of one caller, answered together; without any, a look at the shard.
 
-    __slots__ = ("commands", "decided", "done", "look", "results", "size")
+    `together`: all of them are applied, or none. A look finds the confirmed head, unless it `may_be_stale`.
+    """
 
-    def __init__(self, commands: Sequence[Command], look: Callable[[Shard], object] | None = None) -> None:
+    __slots__ = ("commands", "decided", "done", "look", "may_be_stale", "results", "size", "together")
+
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        look: Callable[[Shard], object] | None = None,
+        *,
+        together: bool = False,
+        may_be_stale: bool = False,
+    ) -> None:
         self.commands = commands
         self.look = look
+        self.together = together
+        self.may_be_stale = may_be_stale
         # A look takes a place too: the queue is bounded for both.
         self.size = len(commands) or 1
-        # Results that are durable, and those of the commit in hand, which may yet be dropped and decided again.
-        self.results: list[Result] = []
-        self.decided: list[Result] = []
+        # Results that are durable, and those of the commit in hand, which may yet be undone and decided again.
+        self.results: list[Decided] = []
+        self.decided: list[Decided] = []
         self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
 
@@ -38,7 +51,8 @@ class Queue:
         self._number = number
         self._works: deque[Work] = deque()
         self._commands = 0
-        self._taken: list[Work] = []
+        # How many works, from the first, the batch in hand has decided.
+        self._taken = 0
 
     def __len__(self) -> int:
         return len(self._works)
@@ -55,35 +69,40 @@ class Queue:
         self._works.append(work)
         self._commands += work.size
 
-    def decide(self, shard: Shard) -> None:
-        """Decides in order until the batch is full; a work's commands may spread over several batches."""
-        self._taken = []
-        for work in self._works:
-            self._taken.append(work)
-            work.decided = []
-            if work.done.done():
-                continue
-            for command in work.commands[len(work.results) :]:
-                result = None if shard.is_full else shard.execute(command)
-                if result is None:
-                    return
-                work.decided.append(result)
+    def decide(self, shard: Shard) -> bool:
+        """Decides in order until the batch is full; a work's commands may spread over several batches.
 
-    def decided(self) -> list[Work]:
-        """The works that the last `decide` touched."""
-        return self._taken
+        Answers whether the log's head must be confirmed where nothing is appended.
+        """
+        taken = 0
+        confirm = False
+        for work in self._works:
+            taken += 1
+            confirm = confirm or not work.may_be_stale
+            if not work.done.done() and not _decide(work, shard):
+                break
+        self._taken = taken
+        return confirm
+
+    def undecide(self) -> None:
+        """The batch in hand was undone: its works are decided again."""
+        for work in self._decided():
+            work.decided = []
+        self._taken = 0
 
     def answer(self, shard: Shard) -> None:
         """What was decided is durable: answers the works whose commands are all done."""
-        for work in self._taken:
-            work.results += work.decided
-            work.decided = []
+        works = self._works
+        for work in self._decided():
+            if work.decided:
+                work.results = work.results + work.decided if work.results else work.decided
+                work.decided = []
             if work.done.done() or len(work.results) == len(work.commands):
-                self._works.popleft()
+                works.popleft()
                 self._commands -= work.size
                 if not work.done.done():
                     _fulfil(work, shard)
-        self._taken = []
+        self._taken = 0
 
     def refuse(self, refusal: Refusal) -> None:
         """Refuses everything that waits."""
@@ -91,8 +110,27 @@ class Queue:
             if not work.done.done():
                 work.done.set_exception(refusal)
         self._works.clear()
-        self._commands = 0
-        self._taken = []
+        self._commands = self._taken = 0
+
+    def _decided(self) -> list[Work]:
+        return [self._works[place] for place in range(self._taken)]
+
+
+def _decide(work: Work, shard: Shard) -> bool:
+    """Decides what is left of a work; false when the batch is full before all is."""
+    if work.together:
+        decided = shard.execute_together(work.commands)
+        if decided is None:
+            return False
+        work.decided = decided
+        return True
+    decided = work.decided
+    for command in work.commands[len(work.results) :] if work.results else work.commands:
+        result = None if shard.is_full else shard.execute(command)
+        if result is None:
+            return False
+        decided.append(result)
+    return True
 
 
 def _fulfil(work: Work, shard: Shard) -> None:
