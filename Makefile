@@ -8,10 +8,10 @@ PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I p
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install generate run test lint format bench lock baseline clean
+.PHONY: help install generate run test test-crash lint format bench bench-ledger client lock baseline clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 install: gen/.generated ## make .venv with everything that is needed, and the stubs
 
@@ -25,6 +25,9 @@ ifeq ($(strip $(ARGS)),)
 else
 	@$(BIN)/python -m pytest $(ARGS)
 endif
+
+test-crash: install ## kill ledgers and their PostgreSQL for SCRIP_TEST_CRASH_SECONDS=60 and judge every answer by the log
+	@SCRIP_TEST_CRASH_SECONDS=$${SCRIP_TEST_CRASH_SECONDS:-60} $(BIN)/python -m pytest -s tests/ledger/test_crashes.py
 
 lint: install ## check style, types, imports between modules, and the protos
 	@$(BIN)/ruff check .
@@ -43,6 +46,17 @@ format: install ## put code and protos into the common form
 bench: install ## measure; one JSON object a line on stdout, progress on stderr; ARGS="engine execute cold" picks some
 	@$(BIN)/python -m bench $(ARGS)
 
+bench-ledger: install ## measure the ledger, in under ten minutes; ARGS="engine memory" or "crash --crash-seconds 600" picks
+	@$(BIN)/python -m bench.ledger $(ARGS)
+
+client: install ## build the wheel of the Python client, stubs included, into clients/python/dist
+	@rm -rf clients/python/build clients/python/dist && mkdir -p clients/python/build/scrip/ledger/v1
+	@cd clients/python && cp -r pyproject.toml README.md scrip_client build
+	@cp gen/scrip/ledger/v1/events_pb2* gen/scrip/ledger/v1/ledger_pb2* clients/python/build/scrip/ledger/v1
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--wheel-dir clients/python/dist clients/python/build
+	@ls clients/python/dist/*.whl
+
 generate: gen/.generated ## make the stubs in gen/ from proto/
 
 lock: ## write requirements/dev.txt anew from pyproject.toml (needs uv)
@@ -54,9 +68,10 @@ baseline: install ## let the present protos be what later ones must not break
 
 clean: ## remove what was made here; data of `make run` in .scrip stay
 	rm -rf $(VENV) gen .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf clients/python/build clients/python/dist clients/python/*.egg-info
 
 # uv installs in a second what takes pip half a minute; where it cannot be had, pip does.
-$(VENV)/.installed: requirements/dev.txt pyproject.toml
+$(VENV)/.installed: requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 	@echo "installing into $(VENV) …" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null || true
@@ -65,7 +80,8 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml
 	else \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; \
 	fi
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--editable . --editable clients/python
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "scrip-stubs.pth").write_text("$(CURDIR)/gen\n")'
 	@touch $@
 

@@ -6,6 +6,7 @@ import contextlib
 import grpc
 from scrip.executor.v1 import events_pb2, executor_pb2, executor_pb2_grpc
 
+from scrip_client import LedgerClient
 from services.executor import events, meters, settings
 from services.executor.availability import Availability
 from services.executor.dispatcher import Dispatcher
@@ -19,7 +20,7 @@ from services.executor.servicer import ExecutorServicer
 from services.executor.settlement import Settler
 from services.executor.specs import RunSpecs
 from services.executor.watch import Watches
-from services.runtime import grpc_server, ids, lifecycle, logs, metrics, postgres
+from services.runtime import grpc_server, ids, lifecycle, logs, metrics, postgres, tracing
 from services.runtime.broker import Broker
 from services.runtime.event_log import EventLog
 from services.runtime.grpc_client import Peer
@@ -47,7 +48,7 @@ async def serve(stop: asyncio.Event) -> None:
         pool = await stack.enter_async_context(postgres.open_pool(config.dsn, "executor"))
         broker = Broker(config.nats_url, "executor")
         stack.push_async_callback(broker.close)
-        ledger = Peer("ledger", config.ledger_address, config.service_token)
+        ledger = LedgerClient(config.ledger_address, config.service_token, metadata=tracing.metadata)
         stack.push_async_callback(ledger.close)
         catalog = Peer("catalog", config.catalog_address, config.service_token)
         stack.push_async_callback(catalog.close)

@@ -6,41 +6,39 @@ the job, and a reservation ends once.
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import TYPE_CHECKING
 
 import grpc
-from scrip.ledger.v1 import ledger_pb2, ledger_pb2_grpc
+from scrip.ledger.v1 import ledger_pb2
 
+from scrip_client import LedgerClient
 from services.executor import mapping
 from services.executor.jobs import Settlement
 from services.executor.store.rows import Job
 from services.executor.store.settlements import Settled
 from services.runtime import logs
-from services.runtime.errors import Refusal
-from services.runtime.grpc_client import Peer
-
-if TYPE_CHECKING:
-    from scrip.ledger.v1.ledger_pb2_grpc import LedgerServiceAsyncStub
 
 log = logs.get("reservations")
 
 CALL_SECONDS = 5.0
+# Once more, at another replica if there is one; what is left over then waits for its next turn and holds nobody up.
+ATTEMPTS = 2
 # How long a reservation outlives a job that nobody ends; its expiry is an alarm.
 BACKSTOP_SECONDS = 30 * 24 * 3600
-# Calls one batch may be parted into; what is left over then waits for its next turn.
-CALLS_MAX = 64
-_OUTAGES = (
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.ABORTED,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-    grpc.StatusCode.CANCELLED,
-)
 # What may be different the next time; any other refusal is for good.
 _TRANSIENT = frozenset(
     code.value[0]
-    for code in (*_OUTAGES, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAUTHENTICATED)
+    for code in (
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.UNAUTHENTICATED,
+    )
 )
+_CODE_NAMES = frozenset(code.name for code in grpc.StatusCode)
 _ENDED = frozenset({"RESERVATION_ENDED", "RESERVATION_EXPIRED"})
 
 
@@ -55,9 +53,8 @@ class Opening(Enum):
 class Reservations:
     """Batches of commands to the ledger."""
 
-    def __init__(self, ledger: Peer) -> None:
+    def __init__(self, ledger: LedgerClient) -> None:
         self._ledger = ledger
-        self._stub: LedgerServiceAsyncStub = ledger_pb2_grpc.LedgerServiceStub(ledger.channel)
 
     async def extend(self, jobs: Sequence[Job]) -> list[Opening]:
         """Extends the reservations of jobs to the backstop; anything but OPEN means that the job must not run."""
@@ -67,7 +64,7 @@ class Reservations:
                 case "extend_reservation":
                     is_open = result.extend_reservation.reservation.state == ledger_pb2.Reservation.STATE_OPEN
                     openings.append(Opening.OPEN if is_open else Opening.ENDED)
-                case "error" if result.error.code not in _TRANSIENT:
+                case "error" if not _is_transient(result.error):
                     log.warning("extension_refused", job_id=job.job_id, reason=result.error.reason)
                     openings.append(Opening.ENDED)
                 case _:
@@ -80,44 +77,12 @@ class Reservations:
         return [_verdict(job, result) for job, result in zip(jobs, results, strict=True)]
 
     async def _execute(self, commands: Sequence[ledger_pb2.Command]) -> list[ledger_pb2.CommandResult]:
-        """One result a command. A call that fails as a whole, but not for an outage, is parted until what is at fault
-        stands alone; so one command that the ledger chokes on holds nobody else up."""
-        results: list[ledger_pb2.CommandResult] = []
-        parts = [commands]
-        calls_left = CALLS_MAX
-        while parts:
-            part = parts.pop()
-            calls_left -= 1
-            answered, failure = await self._call(part)
-            if not failure:
-                results += answered
-            elif len(part) > 1 and calls_left > len(parts) and failure.code not in _OUTAGES:
-                log.error("batch_parted", n=len(part), reason=failure.reason, error=failure.message)
-                middle = len(part) // 2
-                parts += [part[middle:], part[:middle]]
-            else:
-                results += [_failed(failure)] * len(part)
-        return results
-
-    async def _call(
-        self, commands: Sequence[ledger_pb2.Command]
-    ) -> tuple[Sequence[ledger_pb2.CommandResult], Refusal | None]:
-        request = ledger_pb2.BatchExecuteRequest(commands=commands)
-        try:
-            response = await self._ledger.call(self._stub.BatchExecute, request, timeout=CALL_SECONDS)
-        except Refusal as error:
-            return [], error
-        if len(response.results) != len(commands):
-            return [], Refusal("INTERNAL", f"{len(response.results)} results for {len(commands)} commands")
-        return response.results, None
+        return await self._ledger.execute_many(commands, CALL_SECONDS, ATTEMPTS)
 
 
-def _failed(failure: Refusal) -> ledger_pb2.CommandResult:
-    return ledger_pb2.CommandResult(
-        error=ledger_pb2.CommandError(
-            code=failure.code.value[0], reason=failure.reason, message=failure.message, metadata=failure.metadata
-        )
-    )
+def _is_transient(error: ledger_pb2.CommandError) -> bool:
+    """Whether nothing was said for good. What has the name of a gRPC code for its reason was not said by the ledger."""
+    return error.code in _TRANSIENT or error.reason in _CODE_NAMES
 
 
 def _extension(job: Job) -> ledger_pb2.Command:
@@ -150,7 +115,7 @@ def _verdict(job: Job, result: ledger_pb2.CommandResult) -> Settled | None:
             return _captured(job, result.capture_reservation.reservation.captured_micros)
         case "release_reservation":
             return _captured(job, result.release_reservation.reservation.captured_micros)
-        case "error" if result.error.code in _TRANSIENT:
+        case "error" if _is_transient(result.error):
             return None
         case "error" if result.error.reason in _ENDED and "captured_micros" in result.error.metadata:
             # It ended before, for instance under a request id the ledger has forgotten: what counts is with how much.

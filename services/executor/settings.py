@@ -6,13 +6,13 @@ from pathlib import Path
 from pydantic import Field
 
 from services.runtime import settings as runtime_settings
-from services.runtime.settings import Address, ServiceSettings
+from services.runtime.settings import Address, Addresses, ServiceSettings
 
 
 class Settings(ServiceSettings):
     """What the executor is given; durations in seconds."""
 
-    ledger_address: Address = Field(description="host:port of the ledger's gRPC server")
+    ledger_address: Addresses = Field(description="host:port of each of the ledger's gRPC servers, with commas between")
     catalog_address: Address = Field(description="host:port of the catalog's gRPC server")
     secrets_dir: Path | None = Field(default=None, description="folder with a file per provider secret")
     workers: int = Field(

@@ -10,7 +10,6 @@ from services.gateway.accounts import AccountStore
 from services.gateway.idempotency import PURGE_ROWS, IdempotencyStore
 from services.gateway.keyed_saga import KeyedSaga
 from services.gateway.keys import KeyStore
-from services.gateway.ledger_batcher import LedgerBatcher
 from services.gateway.outcomes import Outcomes
 from services.gateway.peers import connect
 from services.gateway.readiness import SystemReadiness
@@ -42,7 +41,7 @@ async def serve(stop: asyncio.Event) -> None:
         stack.push_async_callback(broker.close)
         idempotency = IdempotencyStore(pool)
         waits = Waits()
-        saga = Saga(peers, LedgerBatcher(peers.ledger))
+        saga = Saga(peers)
         parts = app.Parts(
             keys=KeyStore(pool),
             accounts=AccountStore(pool),

@@ -11,7 +11,6 @@ from services.gateway.peers import Peers
 from services.runtime import postgres
 from services.runtime.broker import Broker
 from services.runtime.errors import Refusal
-from services.runtime.grpc_client import Peer
 from services.runtime.postgres import Pool
 
 ASK_SECONDS = 1.0
@@ -28,11 +27,11 @@ class SystemReadiness:
 
     async def ask(self) -> shapes.Readiness:
         """How the system is. Without NATS everything is served, but events wait: degraded."""
-        services = (self._peers.catalog.peer, self._peers.ledger.peer, self._peers.executor.peer, self._peers.analytics)
-        database, tools, *found = await asyncio.gather(
-            self._database(), self._tools(), *(self._service(peer) for peer in services)
+        services = (self._peers.catalog.peer, self._peers.executor.peer, self._peers.analytics)
+        database, tools, ledger, *found = await asyncio.gather(
+            self._database(), self._tools(), self._ledger(), *(self._service(peer.channel) for peer in services)
         )
-        parts = {"database": database, "tools": tools}
+        parts = {"database": database, "tools": tools, "ledger": ledger}
         parts |= {peer.name: part for peer, part in zip(services, found, strict=True)}
         serves = all(part.ready for part in parts.values())
         connected = self._broker.client is not None
@@ -45,8 +44,17 @@ class SystemReadiness:
         answers = await postgres.answers(self._pool)
         return shapes.Part(answers, "" if answers else "does not answer")
 
-    async def _service(self, peer: Peer) -> shapes.Part:
-        check = health_pb2_grpc.HealthStub(peer.channel).Check
+    async def _ledger(self) -> shapes.Part:
+        """One replica is enough; that others do not serve is told all the same."""
+        channels = self._peers.ledger.client.channels.values()
+        parts = await asyncio.gather(*(self._service(channel) for channel in channels))
+        ready = sum(part.ready for part in parts)
+        if ready == 0:
+            return parts[0]
+        return shapes.Part(True, "" if ready == len(parts) else f"{ready} of {len(parts)} replicas serve")
+
+    async def _service(self, channel: grpc.aio.Channel) -> shapes.Part:
+        check = health_pb2_grpc.HealthStub(channel).Check
         try:
             response = await check(health_pb2.HealthCheckRequest(), timeout=ASK_SECONDS)
         except grpc.aio.AioRpcError:

@@ -15,8 +15,8 @@ from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 from scrip.ledger.v1 import ledger_pb2
 
+from scrip_client import Answer
 from services.gateway.inputs import Input
-from services.gateway.ledger_batcher import LedgerBatcher, Reserved
 from services.gateway.peers import Attempts, Peers
 from services.runtime import clock, ids, logs, tracing
 from services.runtime.errors import Refusal, unavailable
@@ -64,11 +64,10 @@ class ReservationGone(Exception):
 class Saga:
     """Drives orders to jobs."""
 
-    def __init__(self, peers: Peers, batcher: LedgerBatcher) -> None:
+    def __init__(self, peers: Peers) -> None:
         self._catalog = peers.catalog
         self._ledger = peers.ledger
         self._executor = peers.executor
-        self._batcher = batcher
 
     async def quote(
         self, account_id: str, tool: str, given: Input, quote_id: str = "", timeout: float = QUOTE_SECONDS
@@ -94,7 +93,7 @@ class Saga:
     async def drive(self, order: Order, quote: catalog_pb2.Quote) -> Driven:
         """Reserves and submits, once or again; raises Refusal, and ReservationGone when a new quote is needed."""
         reserved = await self._reserve(order, quote)
-        reservation = reserved.response.reservation
+        reservation: ledger_pb2.Reservation = reserved.response.reservation
         if reservation.state != ledger_pb2.Reservation.STATE_OPEN:
             raise ReservationGone
         attempts = Attempts()
@@ -126,7 +125,7 @@ class Saga:
             raise
         return response.job
 
-    async def _reserve(self, order: Order, quote: catalog_pb2.Quote) -> Reserved:
+    async def _reserve(self, order: Order, quote: catalog_pb2.Quote) -> Answer:
         not_after = Timestamp()
         not_after.FromDatetime(quote.expires_at.ToDatetime() + NOT_AFTER_MARGIN)
         ttl = Duration()
@@ -150,7 +149,8 @@ class Saga:
             ),
         )
         try:
-            return await self._batcher.reserve(request, RESERVE_SECONDS)
+            command = ledger_pb2.Command(reserve_credits=request)
+            return await self._ledger.call(self._ledger.client.answer, command, RESERVE_SECONDS)
         except Refusal as refusal:
             if refusal.reason == "REQUEST_EXPIRED":
                 raise ReservationGone from None
@@ -162,10 +162,10 @@ class Saga:
         The executor may have taken the job and only its answer got lost. Then it extended the reservation, which is
         left to it; and should it extend later, it finds the reservation ended and calls nothing.
         """
-        peer, stub = self._ledger.peer, self._ledger.stub
+        call, client = self._ledger.call, self._ledger.client
         question = ledger_pb2.GetReservationRequest(account_id=quote.account_id, reservation_id=quote.job_id)
         try:
-            found = await peer.call(stub.GetReservation, question, RELEASE_SECONDS)
+            found = await call(client.get_reservation, question, RELEASE_SECONDS)
             if found.reservation.expires_at.ToDatetime(tzinfo=clock.EPOCH.tzinfo) > clock.now() + EXTENDED:
                 return
             release = ledger_pb2.ReleaseReservationRequest(
@@ -173,7 +173,7 @@ class Saga:
                 account_id=quote.account_id,
                 reservation_id=quote.job_id,
             )
-            await peer.call(stub.ReleaseReservation, release, RELEASE_SECONDS)
+            await call(client.release, release, RELEASE_SECONDS)
         except Refusal as refusal:
             log.warning("reservation_left_to_lapse", job_id=quote.job_id, reason=refusal.reason)
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from services.runtime.settings import Address, ServiceSettings
+from services.runtime.settings import Address, Addresses, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -10,6 +10,6 @@ class Settings(ServiceSettings):
 
     http_listen: Address = Field(description="host:port of the HTTP door")
     catalog_address: Address = Field(description="host:port of the catalog's gRPC server")
-    ledger_address: Address = Field(description="host:port of the ledger's gRPC server")
+    ledger_address: Addresses = Field(description="host:port of each of the ledger's gRPC servers, with commas between")
     executor_address: Address = Field(description="host:port of the executor's gRPC server")
     analytics_address: Address = Field(description="host:port of the analytics' gRPC server")

@@ -38,7 +38,7 @@ class Peer:
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What goes with every call: who we are and whose trace it is."""
-        return (("authorization", self._authorization), (tracing.HEADER, tracing.traceparent()))
+        return (("authorization", self._authorization), *tracing.metadata())
 
     async def call(
         self,

@@ -27,7 +27,13 @@ def _address(value: str) -> str:
     return value
 
 
+def _addresses(value: str) -> str:
+    return ",".join(_address(address.strip()) for address in value.split(","))
+
+
 Address = Annotated[str, AfterValidator(_address)]
+Addresses = Annotated[str, AfterValidator(_addresses)]
+"""One or several, separated by commas: the replicas of a service."""
 
 
 def is_loopback(address: str) -> bool:
@@ -61,10 +67,10 @@ class ServiceSettings(BaseModel):
         for name in type(self).model_fields:
             if name != "grpc_listen" and not name.endswith("_address"):
                 continue
-            address = getattr(self, name)
-            if not self.allow_plaintext and not is_loopback(address):
+            addresses: str = getattr(self, name)
+            if not self.allow_plaintext and not all(map(is_loopback, addresses.split(","))):
                 raise ValueError(
-                    f"{PREFIX}{name.upper()}={address} leaves this machine without TLS; "
+                    f"{PREFIX}{name.upper()}={addresses} leaves this machine without TLS; "
                     f"set {PREFIX}ALLOW_PLAINTEXT=1 where the network is trusted"
                 )
         return self

@@ -32,3 +32,8 @@ def resume(trace: str) -> None:
 def traceparent() -> str:
     """The header for a call made on behalf of the request in hand, with a span id of its own."""
     return f"00-{trace_id() or ids.random_bytes(16).hex()}-{ids.random_bytes(8).hex()}-01"
+
+
+def metadata() -> tuple[tuple[str, str], ...]:
+    """The same as gRPC metadata."""
+    return ((HEADER, traceparent()),)

@@ -8,6 +8,7 @@ from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 from scrip.ledger.v1 import ledger_pb2
 
+from services.executor.reservations import ATTEMPTS
 from tests.executor.doubles import (
     UNSAFE_VERSION,
     CatalogDouble,
@@ -138,7 +139,7 @@ async def test_a_passing_refusal_is_asked_again(bench: Bench) -> None:
     wanted = {"n": 0}
 
     def once_later(command: Command) -> Result:
-        if command.capture_reservation.reservation_id == stuck.job_id and wanted["n"] < 2:
+        if command.capture_reservation.reservation_id == stuck.job_id and wanted["n"] < 2 * ATTEMPTS:
             wanted["n"] += 1
             return refused(Code.UNAVAILABLE, "UPSTREAM_UNAVAILABLE")
         return agreed(command)

@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from services.runtime import lifecycle
-from services.runtime.settings import Address, ServiceSettings, SettingsError, is_loopback, load
+from services.runtime.settings import Addresses, ServiceSettings, SettingsError, is_loopback, load
 
 GOOD = {
     "SCRIP_DSN": "postgresql://db/scrip",
@@ -19,7 +19,7 @@ GOOD = {
 
 
 class Settings(ServiceSettings):
-    ledger_address: Address = Field(default="localhost:1", description="host:port of the ledger")
+    ledger_address: Addresses = Field(default="localhost:1", description="host:port of each ledger")
     workers: int = Field(default=2, ge=1, description="how many")
 
 
@@ -33,6 +33,12 @@ def test_good_settings_are_read_and_frozen() -> None:
     )
     with pytest.raises(ValidationError):
         settings.workers = 8  # type: ignore[misc]
+
+
+def test_a_service_may_have_several_replicas() -> None:
+    """Their addresses have commas between them, and blanks if one likes."""
+    settings = load(Settings, {**GOOD, "SCRIP_LEDGER_ADDRESS": "localhost:1, 127.0.0.1:2"})
+    assert settings.ledger_address == "localhost:1,127.0.0.1:2"
 
 
 # What is changed in a good environment (None: left out), and the lines that tell what is wrong.
@@ -61,6 +67,14 @@ MISTAKES: dict[str, tuple[Mapping[str, str | None], list[str]]] = {
     "a peer elsewhere": (
         {"SCRIP_LEDGER_ADDRESS": "ledger:9000"},
         ["SCRIP_LEDGER_ADDRESS=ledger:9000 leaves"],
+    ),
+    "one of several peers elsewhere": (
+        {"SCRIP_LEDGER_ADDRESS": "localhost:9000,ledger:9000"},
+        ["SCRIP_LEDGER_ADDRESS=localhost:9000,ledger:9000 leaves"],
+    ),
+    "no port in one of several": (
+        {"SCRIP_LEDGER_ADDRESS": "localhost:9000,localhost"},
+        ["SCRIP_LEDGER_ADDRESS: must be host:port"],
     ),
     "several": (
         {"SCRIP_DSN": None, "SCRIP_WORKERS": "x", "SCRIP_COLOUR": "red"},
