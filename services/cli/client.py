@@ -94,6 +94,17 @@ class Api:
             query["page_token"] = page["next_page_token"]
         return items
 
+    def some(self, path: str, plural: str, limit: int, role: Role = "user", **query: str) -> dict[str, Any]:
+        """The first page of a list, with up to `limit` items in it from as many pages as that takes."""
+        items: list[dict[str, Any]] = []
+        while True:
+            page = self.get(path, role, **query, page_size=min(limit - len(items), PAGE_SIZE))
+            items += page.get(plural, [])
+            token = page.get("next_page_token", "")
+            if not token or len(items) >= limit:
+                return page | {plural: items, "next_page_token": token}
+            query["page_token"] = token
+
     def _call(self, method: str, path: str, role: Role, **arguments: Any) -> "Answer":
         headers = {"Authorization": f"Bearer {self._target.keys[role]}"} | arguments.pop("headers", {})
         try:

@@ -17,6 +17,13 @@ HINTS = {
     "TOOL_UNAVAILABLE": "See what it waits for: scrip tools list",
     "INPUT_INVALID": "See its input schema and examples: scrip tools show SLUG",
     "INSUFFICIENT_CREDITS": "Add some: scrip grant ACCOUNT CREDITS",
+    "GRANT_NOT_FOUND": "See what there is: scrip grants ACCOUNT",
+    "GRANT_ENDED": "See what is left: scrip grants ACCOUNT --state LIVE",
+    "RESERVATION_NOT_FOUND": "See what there was: scrip reservations ACCOUNT --state CAPTURED",
+    "REFUND_EXCEEDS_CAPTURED": "See what it cost: scrip statement ACCOUNT --reservation JOB",
+    "ACCOUNT_EXISTS": "Change its limit: scrip accounts limit ACCOUNT CREDITS",
+    "ACCOUNT_FROZEN": "An operator may let it go on: scrip accounts unfreeze ACCOUNT",
+    "ACCOUNT_NOT_EMPTY": "--void withdraws what is available; wait for what is reserved or in transit.",
     "REQUEST_ID_REUSED": "Use another --idempotency-key for another request.",
     "RATE_LIMITED": "Wait a moment and try again.",
 }

@@ -1,7 +1,7 @@
 """What commands print: tables in a terminal, aligned plain columns when piped, one JSON object with `--json`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import click
@@ -10,6 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.errors import CommandError
+
+# What catches the eye in a terminal: words that tell a state, or in which direction credits went.
+COLOURED = ("KIND", "STATE")
+COLOURS = (
+    dict.fromkeys(("ACTIVE", "LIVE", "OPEN", "granted", "grant_effective", "refunded", "transfer_returned"), "green")
+    | dict.fromkeys(("FROZEN", "SCHEDULED", "reserved", "frozen"), "yellow")
+    | dict.fromkeys(("captured", "grant_expired", "grant_voided", "reduced", "transfer_sent", "closed"), "red")
+    | dict.fromkeys(("refused", "CLOSED"), "bold red")
+    | dict.fromkeys(("EXPIRED", "VOIDED", "RELEASED", "CAPTURED"), "dim")
+)
 
 
 class Output:
@@ -23,17 +33,24 @@ class Output:
         """The one object of `--json`."""
         click.echo(json.dumps(content, ensure_ascii=False))
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Rows under a heading."""
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[str] = ()) -> None:
+        """Rows under a heading; the columns in `numbers` stand to the right, so that their places are in line."""
         if self._console.is_terminal:
-            table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+            table = Table(box=None, header_style="bold", pad_edge=False)
+            for name in columns:
+                table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
             for row in rows:
-                table.add_row(*(Text(cell) for cell in row))
+                cells = zip(columns, row, strict=True)
+                table.add_row(*(Text(cell, COLOURS.get(cell, "") if name in COLOURED else "") for name, cell in cells))
             self._console.print(table)
             return
         widths = [max(len(row[at]) for row in [columns, *rows]) for at in range(len(columns))]
         for row in [columns, *rows]:
-            click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+            padded = [
+                cell.rjust(width) if name in numbers else cell.ljust(width)
+                for name, cell, width in zip(columns, row, widths, strict=True)
+            ]
+            click.echo("  ".join(padded).rstrip())
 
     def facts(self, facts: dict[str, str]) -> None:
         """Names and values, one pair a line."""

@@ -19,7 +19,20 @@ from services.gateway.keys import KeyStore
 from services.gateway.outcomes import Outcomes
 from services.gateway.peers import Peers
 from services.gateway.readiness import SystemReadiness
-from services.gateway.routes import account, admin, execute, jobs, ops, tools
+from services.gateway.routes import (
+    account,
+    accounts,
+    books,
+    corrections,
+    execute,
+    grants,
+    jobs,
+    keys,
+    lists,
+    ops,
+    switches,
+    tools,
+)
 from services.gateway.saga import Saga
 from services.gateway.tool_copies import ToolCopies
 from services.runtime import logs, tracing
@@ -49,14 +62,22 @@ def create(parts: Parts) -> Door:
     doorkeeper = Doorkeeper(parts.keys)
     copies = ToolCopies(parts.peers.catalog)
     executes = execute.Executes(copies, parts.saga, parts.keyed)
+    ledger = parts.peers.ledger
+    pages = lists.Lists(ledger)
     handlers = [
         *tools.handlers(doorkeeper, copies, parts.saga),
         *execute.handlers(doorkeeper, executes, parts.outcomes),
         *jobs.handlers(doorkeeper, parts.peers.executor),
-        *account.handlers(doorkeeper, parts.peers.ledger),
-        *admin.account_handlers(doorkeeper, parts.peers.ledger, parts.accounts),
-        *admin.key_handlers(doorkeeper, parts.peers.ledger, parts.keys),
-        *admin.tool_handlers(doorkeeper, parts.peers.catalog),
+        *account.handlers(doorkeeper, ledger),
+        *lists.own_handlers(doorkeeper, pages),
+        *accounts.handlers(doorkeeper, ledger, parts.accounts),
+        *accounts.change_handlers(doorkeeper, ledger),
+        *lists.any_handlers(doorkeeper, pages),
+        *grants.handlers(doorkeeper, ledger),
+        *corrections.handlers(doorkeeper, ledger),
+        *books.handlers(doorkeeper, ledger),
+        *keys.handlers(doorkeeper, ledger, parts.keys),
+        *switches.handlers(doorkeeper, parts.peers.catalog),
         *ops.handlers(parts.readiness),
     ]
     document = openapi.document(handlers, metadata.version("scrip"))

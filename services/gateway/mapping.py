@@ -1,6 +1,5 @@
-"""From the messages of the services to the shapes of the HTTP API; the only place that knows both."""
+"""From the messages of catalog and executor to the shapes of the HTTP API; the ledger's are in `ledger_mapping`."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,33 +8,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec import UNSET, UnsetType
 from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
-from scrip.ledger.v1 import events_pb2, ledger_pb2
 
 from services.gateway import shapes
 from services.gateway.credits import show
 from services.gateway.keys import ApiKey
 
-SOURCES: Mapping[str, events_pb2.GrantSource] = {
-    "purchase": events_pb2.GRANT_SOURCE_PURCHASE,
-    "promotion": events_pb2.GRANT_SOURCE_PROMOTION,
-    "plan": events_pb2.GRANT_SOURCE_PLAN,
-    "adjustment": events_pb2.GRANT_SOURCE_ADJUSTMENT,
-    "refund": events_pb2.GRANT_SOURCE_REFUND,
-    "transfer": events_pb2.GRANT_SOURCE_TRANSFER,
-}
-_SOURCE_WORDS: dict[int, str] = {number: word for word, number in SOURCES.items()}
-# A statement's words are those of the analysts' view credit_movements.
-_KINDS: dict[int, str] = {
-    events_pb2.EVENT_KIND_ACCOUNT_OPENED: "opened",
-    events_pb2.EVENT_KIND_CREDITS_GRANTED: "granted",
-    events_pb2.EVENT_KIND_GRANT_EXPIRED: "grant_expired",
-    events_pb2.EVENT_KIND_CREDITS_RESERVED: "reserved",
-    events_pb2.EVENT_KIND_RESERVATION_EXTENDED: "extended",
-    events_pb2.EVENT_KIND_RESERVATION_CAPTURED: "captured",
-    events_pb2.EVENT_KIND_RESERVATION_RELEASED: "released",
-    events_pb2.EVENT_KIND_RESERVATION_EXPIRED: "reservation_expired",
-    events_pb2.EVENT_KIND_REQUEST_REFUSED: "refused",
-}
 _CHARGES: dict[int, shapes.Charge] = {
     catalog_pb2.CHARGE_NOTHING: "nothing",
     catalog_pb2.CHARGE_BASE: "base",
@@ -44,11 +21,7 @@ _CHARGES: dict[int, shapes.Charge] = {
 _JOB_STATES: dict[int, Any] = {
     number: name.removeprefix("STATE_") for name, number in executor_pb2.Job.State.items() if number
 }
-_ACCOUNT_STATES: dict[int, Any] = {
-    number: name.removeprefix("STATE_") for name, number in ledger_pb2.Account.State.items() if number
-}
 _ENDED = frozenset({executor_pb2.Job.STATE_SUCCEEDED, executor_pb2.Job.STATE_FAILED, executor_pb2.Job.STATE_CANCELED})
-_JOB_ID_PREFIX = "job_"
 
 
 def has_ended(job: executor_pb2.Job) -> bool:
@@ -99,7 +72,7 @@ def quote(message: catalog_pb2.Quote) -> shapes.Quote:
         exact=message.exact,
         credits=show(message.amount_micros),
         credits_max=show(message.amount_max_micros),
-        expires_at=_time(message.expires_at),
+        expires_at=time_of(message.expires_at),
     )
 
 
@@ -134,71 +107,10 @@ def _job(message: executor_pb2.Job, output: msgspec.Raw | UnsetType | None) -> s
         ),
         units=dict(message.units),
         duration_ms=message.duration_ms if finished else None,
-        created_at=_time(message.created_at),
-        finished_at=_time(message.finished_at) if finished else None,
+        created_at=time_of(message.created_at),
+        finished_at=time_of(message.finished_at) if finished else None,
         reference=message.reference or UNSET,
         labels=dict(message.labels) or UNSET,
-    )
-
-
-def account(message: ledger_pb2.GetBalanceResponse) -> shapes.Account:
-    """An account with its credits and grants."""
-    return shapes.Account(
-        account_id=message.account.account_id,
-        state=_ACCOUNT_STATES[message.account.state],
-        created_at=_time(message.account.created_at),
-        credits=shapes.AccountCredits(
-            granted=show(message.credits.granted_micros),
-            available=show(message.credits.available_micros),
-            reserved=show(message.credits.reserved_micros),
-            spent=show(message.credits.spent_micros),
-            expired=show(message.credits.expired_micros),
-            voided=show(message.credits.voided_micros),
-        ),
-        grants=[grant(one) for one in message.grants],
-    )
-
-
-def grant(message: ledger_pb2.Grant) -> shapes.Grant:
-    """A grant."""
-    paid: shapes.Paid | UnsetType = UNSET
-    if message.HasField("paid"):
-        paid = shapes.Paid(message.paid.amount_micros, message.paid.currency)
-    return shapes.Grant(
-        grant_id=message.grant_id,
-        account_id=message.account_id,
-        credits=show(message.amount_micros),
-        available=show(message.available_micros),
-        source=_SOURCE_WORDS.get(message.source, "other"),
-        priority=message.priority,
-        effective_at=_time(message.effective_at),
-        expires_at=_time(message.expires_at) if message.HasField("expires_at") else None,
-        created_at=_time(message.created_at),
-        paid=paid,
-        reference=message.reference or UNSET,
-    )
-
-
-def entry(message: ledger_pb2.Entry) -> shapes.Entry:
-    """A line of a statement."""
-    of_job = message.reservation_id.startswith(_JOB_ID_PREFIX)
-    return shapes.Entry(
-        position=message.position,
-        recorded_at=_time(message.recorded_at),
-        kind=_KINDS.get(message.kind, "other"),
-        amount=show(message.amount_micros),
-        available_after=show(message.available_after_micros),
-        reserved_after=show(message.reserved_after_micros),
-        grant_id=message.grant_id or UNSET,
-        reservation_id=message.reservation_id or UNSET,
-        job_id=message.reservation_id if of_job else UNSET,
-        tool=message.subject.tool or UNSET,
-        tool_version=message.subject.tool_version or UNSET,
-        price_version=message.subject.price_version or UNSET,
-        reference=message.subject.reference or UNSET,
-        labels=dict(message.subject.labels) or UNSET,
-        reason=message.reason or UNSET,
-        trace_id=message.trace_id or UNSET,
     )
 
 
@@ -244,5 +156,6 @@ def _raw(content: bytes) -> msgspec.Raw:
     return msgspec.Raw(content or b"{}")
 
 
-def _time(stamp: Timestamp) -> datetime:
+def time_of(stamp: Timestamp) -> datetime:
+    """A time in UTC."""
     return stamp.ToDatetime(tzinfo=UTC)

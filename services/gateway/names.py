@@ -6,12 +6,18 @@ from services.runtime.errors import Refusal
 
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+_GRANT = re.compile(r"[\x21-\x7e]{1,128}")
 _JOB = re.compile(r"job_[a-z2-7]{26}", re.ASCII)
 
 
 def account_id(text: str) -> str:
     """An account's id; raises ACCOUNT_NOT_FOUND."""
     return _checked(_ACCOUNT, text, "ACCOUNT_NOT_FOUND", "account")
+
+
+def grant_id(text: str) -> str:
+    """A grant's id; raises GRANT_NOT_FOUND."""
+    return _checked(_GRANT, text, "GRANT_NOT_FOUND", "grant")
 
 
 def slug(text: str) -> str:

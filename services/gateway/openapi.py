@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
-from services.gateway import pages, problems, shapes, waiting
+from services.gateway import pages, problems, queries, shapes, waiting
 from services.runtime.errors import REASONS
 
 OPT = "operation"
@@ -44,8 +44,10 @@ class Operation:
     answers: Mapping[int, type[msgspec.Struct] | None]
     body: type[msgspec.Struct] | None = None
     body_example: Any = None
+    body_required: bool = True
     problems: Sequence[str] = ()
     paged: bool = False
+    query: Sequence[queries.Parameter] = ()
     headers: Sequence[str] = ()
     headers_required: Sequence[str] = ()
     answer_headers: Mapping[str, str] = field(default_factory=dict)
@@ -108,7 +110,7 @@ def _operation(operation: Operation, name: str, path: str) -> dict[str, Any]:
         content: dict[str, Any] = {"schema": {"$ref": _REF.format(name=operation.body.__name__)}}
         if operation.body_example is not None:
             content["example"] = operation.body_example
-        described["requestBody"] = {"required": True, "content": {"application/json": content}}
+        described["requestBody"] = {"required": operation.body_required, "content": {"application/json": content}}
     if operation.public:
         described["security"] = []
     return described
@@ -120,12 +122,20 @@ def _parameters(operation: Operation, path: str) -> list[dict[str, Any]]:
         for name in _PARAMETER.findall(path)
     ]
     if operation.paged:
-        size = {"type": "integer", "minimum": 1, "maximum": pages.SIZE_MAX, "default": pages.SIZE_DEFAULT}
-        token = {"type": "string", "maxLength": pages.TOKEN_LENGTH_MAX}
         found += [
-            {"name": "page_size", "in": "query", "schema": size},
-            {"name": "page_token", "in": "query", "schema": token, "description": "From the answer before."},
+            {"name": "page_size", "in": "query", "schema": pages.SIZE_SCHEMA},
+            {
+                "name": "page_token",
+                "in": "query",
+                "schema": pages.TOKEN_SCHEMA,
+                "description": "From the answer before.",
+            },
         ]
+    found += [
+        # A list is written with commas.
+        {"name": one.name, "in": "query", "description": one.description, "schema": one.schema, "explode": False}
+        for one in operation.query
+    ]
     found += [
         {"name": name, "in": "header", "required": name in operation.headers_required, **_HEADERS[name]}
         for name in (*operation.headers, *operation.headers_required)

@@ -10,6 +10,8 @@ from services.runtime.errors import invalid
 SIZE_DEFAULT = 50
 SIZE_MAX = 200
 TOKEN_LENGTH_MAX = 2_048
+SIZE_SCHEMA = {"type": "integer", "minimum": 1, "maximum": SIZE_MAX, "default": SIZE_DEFAULT}
+TOKEN_SCHEMA = {"type": "string", "maxLength": TOKEN_LENGTH_MAX}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Refusals as RFC 9457 problem details: the one place that knows how a reason looks over HTTP."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import msgspec
 
 from services.gateway import credits
+from services.runtime import clock
 from services.runtime.errors import REASONS, Refusal
 
 MEDIA_TYPE = "application/problem+json"
@@ -17,7 +19,18 @@ _OWN_MEMBERS = frozenset(
     {"type", "title", "status", "detail", "instance", "reason", "errors", "trace_id", "violations"}
 )
 _INTEGERS = frozenset({"limit", "actual", "version", "retry_after_seconds"})
+# Times, which refusals of the services give in microseconds since 1970.
+_TIMES = frozenset({"expires_at", "not_after", "now"})
 _MICROS = "_micros"
+# What is said where the services' own sentence names microcredits.
+_SENTENCES = {
+    "INSUFFICIENT_CREDITS": "{required} credits are required; {available} are available and {reserved} reserved",
+    "REFUND_EXCEEDS_CAPTURED": "refunding {requested} credits; {captured} were captured, {refunded} of them refunded",
+    "CREDIT_LIMIT_BELOW_USED": "a credit limit of {requested} is below the {used} credits that are on credit now",
+    "ACCOUNT_EXISTS": "account {account_id} is open with a credit limit of {credit_limit} credits, not {requested}",
+    "ACCOUNT_NOT_EMPTY": "account {account_id} is not empty: {available} credits available, {scheduled} scheduled, "
+    "{reserved} reserved, {owed} owed, {transit} in transit",
+}
 
 
 class ReplayedRefusal(Refusal):
@@ -78,18 +91,29 @@ def _members(metadata: Mapping[str, str]) -> dict[str, str | int]:
     for name, value in metadata.items():
         if name.endswith(_MICROS) and value.removeprefix("-").isdecimal():
             members[name.removesuffix(_MICROS)] = credits.show(int(value))
+        elif name in _TIMES and value.isdecimal():
+            members[name] = _time(value)
         elif name not in _OWN_MEMBERS:
             members[name] = int(value) if name in _INTEGERS and value.isdecimal() else value
     return members
 
 
 def _detail(refusal: Refusal, members: Mapping[str, str | int]) -> str:
-    if refusal.reason == "INSUFFICIENT_CREDITS" and {"required", "available", "reserved"} <= members.keys():
-        return (
-            f"{members['required']} credits are required; "
-            f"{members['available']} are available and {members['reserved']} reserved"
-        )
-    return refusal.message
+    sentence = _SENTENCES.get(refusal.reason)
+    with contextlib.suppress(KeyError):
+        if sentence:
+            return sentence.format_map(members)
+    message = refusal.message
+    for name in _TIMES & refusal.metadata.keys():
+        message = message.replace(refusal.metadata[name], str(members[name]))
+    return message
+
+
+def _time(micros: str) -> str:
+    try:
+        return clock.from_us(int(micros)).isoformat().replace("+00:00", "Z")
+    except (OverflowError, ValueError):
+        return micros
 
 
 def _headers(refusal: Refusal) -> dict[str, str]:

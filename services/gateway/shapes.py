@@ -1,4 +1,4 @@
-"""The bodies of requests and answers, as JSON has them.
+"""The bodies of requests and answers, as JSON has them; those of the ledger are in `ledger_shapes`.
 
 Amounts are decimal strings of credits, times RFC 3339 in UTC.
 """
@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-_CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$"
+CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$"
 
 Credits = Annotated[str, Meta(pattern=r"^-?[0-9]+(\.[0-9]{1,6})?$", description="Credits, a decimal string.")]
 JsonObject = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
 AccountId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Text = Annotated[str, Meta(max_length=128, pattern=_CONTROL_FREE)]
-LabelName = Annotated[str, Meta(min_length=1, max_length=64, pattern=_CONTROL_FREE)]
+Text = Annotated[str, Meta(max_length=128, pattern=CONTROL_FREE)]
+LabelName = Annotated[str, Meta(min_length=1, max_length=64, pattern=CONTROL_FREE)]
 Labels = Annotated[dict[LabelName, Text], Meta(max_length=8, description="The caller's own, at most 8 pairs.")]
 Charge = Literal["nothing", "base", "measured"]
 
@@ -35,34 +35,10 @@ class ExecuteBody(msgspec.Struct, forbid_unknown_fields=True):
     labels: Labels = {}
 
 
-class AccountBody(msgspec.Struct, forbid_unknown_fields=True):
-    """An account to be opened; without an id it gets one."""
-
-    account_id: AccountId | None = None
-
-
-class Paid(msgspec.Struct, forbid_unknown_fields=True):
-    """What was paid for a grant, in millionths of the currency's unit."""
-
-    amount_micros: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217 code.")]
-
-
-class GrantBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Credits to be added to an account."""
-
-    credits: Annotated[str, Meta(description="Above 0, at most 6 places.", examples=["12.5"])]
-    source: Literal["purchase", "promotion", "plan", "adjustment"]
-    priority: Annotated[int, Meta(ge=0, le=255, description="Lower ones are spent first.")] = 100
-    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
-    paid: Paid | None = None
-    reference: Text = ""
-
-
 class KeyBody(msgspec.Struct, forbid_unknown_fields=True):
     """An API key to be made."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=_CONTROL_FREE)]
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=CONTROL_FREE)]
 
 
 class ChargingRules(msgspec.Struct):
@@ -178,86 +154,6 @@ class Jobs(msgspec.Struct):
 
     jobs: list[Job]
     next_page_token: str
-
-
-class AccountCredits(msgspec.Struct):
-    """granted = available + reserved + spent + expired + voided, always."""
-
-    granted: Credits
-    available: Credits
-    reserved: Credits
-    spent: Credits
-    expired: Credits
-    voided: Credits
-
-
-class Grant(msgspec.Struct):
-    """Credits that came in together, and what is left of them and not reserved."""
-
-    grant_id: str
-    account_id: str
-    credits: Credits
-    available: Credits
-    source: str
-    priority: int
-    effective_at: datetime
-    expires_at: datetime | None
-    created_at: datetime
-    paid: Paid | UnsetType = UNSET
-    reference: str | UnsetType = UNSET
-
-
-class Account(msgspec.Struct):
-    """An account, its credits, and its live grants in the order they are spent."""
-
-    account_id: str
-    state: Literal["ACTIVE", "FROZEN", "CLOSED"]
-    created_at: datetime
-    credits: AccountCredits
-    grants: list[Grant]
-
-
-class Accounts(msgspec.Struct):
-    """A page of the accounts that were opened through this API, newest first."""
-
-    accounts: list[Account]
-    next_page_token: str
-
-
-class Grants(msgspec.Struct):
-    """An account's live grants in the order they are spent."""
-
-    grants: list[Grant]
-    next_page_token: str
-
-
-class Entry(msgspec.Struct):
-    """A line of a statement; `amount` is positive, `kind` says what it did."""
-
-    position: str
-    recorded_at: datetime
-    kind: str
-    amount: Credits
-    available_after: Credits
-    reserved_after: Credits
-    grant_id: str | UnsetType = UNSET
-    reservation_id: str | UnsetType = UNSET
-    job_id: str | UnsetType = UNSET
-    tool: str | UnsetType = UNSET
-    tool_version: int | UnsetType = UNSET
-    price_version: int | UnsetType = UNSET
-    reference: str | UnsetType = UNSET
-    labels: dict[str, str] | UnsetType = UNSET
-    reason: str | UnsetType = UNSET
-    trace_id: str | UnsetType = UNSET
-
-
-class Statement(msgspec.Struct):
-    """A page of an account's entries, newest first."""
-
-    entries: list[Entry]
-    next_page_token: str
-    as_of_position: str
 
 
 class Key(msgspec.Struct):

@@ -13,6 +13,7 @@ from scrip.ledger.v1 import events_pb2 as ledger_events
 
 from services.analytics.projections import KNOWN_KINDS
 from services.analytics.projections.tool_usage import DURATION_BOUNDS_MS, bound_ms
+from services.runtime import clock
 from tests.analytics.logs import NOON, TRACE, WrittenLog, credit, job
 from tests.analytics.support import analyst_sees, apply, applying
 from tests.harness.databases import Database, Databases
@@ -69,6 +70,19 @@ MOVEMENTS: dict[str, str | None] = {
     "RESERVATION_RELEASED": "released",
     "RESERVATION_EXPIRED": "reservation_expired",
     "REQUEST_REFUSED": None,
+    "ACCOUNT_FROZEN": None,
+    "ACCOUNT_UNFROZEN": None,
+    "ACCOUNT_CLOSED": "closed",
+    "CREDIT_LIMIT_CHANGED": None,
+    "GRANT_EFFECTIVE": "grant_effective",
+    "GRANT_VOIDED": "grant_voided",
+    "CAPTURE_REFUNDED": "refunded",
+    "BALANCE_REDUCED": "reduced",
+    "TRANSFER_SENT": "transfer_sent",
+    "TRANSFER_COMPLETED": None,
+    "TRANSFER_RETURNED": "transfer_returned",
+    "CREDIT_REPAID": None,
+    "TRANSFER_REJECTED": None,
 }
 
 
@@ -79,10 +93,32 @@ async def test_an_event_that_moves_credits_has_one_row(database: Database) -> No
     async with applying(database) as (_, applier):
         await apply(applier, log)
     rows = analyst_sees(
-        database, "SELECT position, kind FROM analytics.credit_movements ORDER BY recorded_at, position"
+        database, "SELECT position, kind FROM analytics.credit_movements ORDER BY split_part(position, ':', 2)::int"
     )
     expected = [(f"3:{n}", word) for n, word in enumerate(MOVEMENTS.values(), start=1) if word]
     assert [(row["position"], row["kind"]) for row in rows] == expected
+
+
+async def test_a_grant_made_for_later_moves_credits_when_it_comes_in(database: Database) -> None:
+    """Scheduled, a grant has no row; effective, it has one; voided before its time or empty, it leaves without one."""
+    log = WrittenLog("ledger")
+    at = clock.to_us(NOON)
+    log.write(
+        credit("CREDITS_GRANTED", 1, grant_id="later", effective_at=at + 1),
+        credit("CREDITS_GRANTED", 2, grant_id="now", effective_at=at),
+        credit("GRANT_EFFECTIVE", 1, grant_id="later"),
+        credit("GRANT_VOIDED", 0, grant_id="empty"),
+        credit("ACCOUNT_CLOSED", 0),
+        credit("CREDITS_RESERVED", 0, reservation_id="free-of-charge"),
+    )
+    async with applying(database) as (_, applier):
+        await apply(applier, log)
+    rows = analyst_sees(database, "SELECT kind, grant_id FROM analytics.credit_movements ORDER BY position")
+    assert [(row["kind"], row["grant_id"]) for row in rows] == [
+        ("granted", "now"),
+        ("grant_effective", "later"),
+        ("reserved", None),
+    ]
 
 
 async def test_a_movement_says_all_that_its_event_says(database: Database) -> None:
@@ -203,6 +239,27 @@ async def test_credits_count_on_the_utc_day_of_capture(database: Database) -> No
         (date(2026, 3, 15), Decimal("0.000010")),
     ]
     assert [(row["total_jobs"], row["refunded_credits"], row["avg_duration_ms"]) for row in rows] == [(0, 0, None)] * 2
+
+
+async def test_refunds_count_on_the_utc_day_of_refund(database: Database) -> None:
+    """refunded_credits is what was given back for the tool on that day; what was captured stays as it was."""
+    log = WrittenLog("ledger")
+    log.write(
+        credit("RESERVATION_CAPTURED", 5_000_000, tool="echo"), credit("CAPTURE_REFUNDED", 1, tool="echo"), at=NOON
+    )
+    log.write(
+        credit("CAPTURE_REFUNDED", 1_500_000, tool="echo"),
+        credit("CAPTURE_REFUNDED", 2_000_000, tool="echo"),
+        credit("CAPTURE_REFUNDED", 7, tool=""),
+        at=NOON + timedelta(hours=12),
+    )
+    async with applying(database) as (_, applier):
+        await apply(applier, log)
+    rows = analyst_sees(database, "SELECT * FROM analytics.tool_usage_daily ORDER BY day")
+    assert [(row["day"], row["total_credits"], row["refunded_credits"]) for row in rows] == [
+        (date(2026, 3, 14), Decimal(5), Decimal("0.000001")),
+        (date(2026, 3, 15), Decimal(0), Decimal("3.5")),
+    ]
 
 
 async def test_jobs_and_credits_of_a_day_share_a_row(database: Database) -> None:

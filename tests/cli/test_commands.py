@@ -263,13 +263,3 @@ def test_wrong_usage_is_status_2_and_sends_nothing(gateway: FakeGateway, call: A
 def test_wrong_usage_of_local_commands_is_status_2(arguments: tuple[str, ...]) -> None:
     """The commands that talk to no gateway check their usage too."""
     assert scrip(*arguments).exit_code == 2
-
-
-@pytest.mark.parametrize(
-    "command", ["run", "migrate", "tools list", "tools show", "grant", "balance", "execute", "keys create"]
-)
-def test_help_has_an_example(command: str) -> None:
-    """Each command's help shows how it is called, and every one speaks JSON."""
-    said = scrip(*command.split(), "--help").stdout
-    assert f"scrip {command}" in said.partition("Example")[2]
-    assert "--json" in said

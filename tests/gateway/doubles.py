@@ -1,13 +1,15 @@
 """Doubles of the peers, for answers that real services rarely give. They keep what the real ones promise: one
 reservation an id, one job an id."""
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import grpc
 from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
-from scrip.ledger.v1 import ledger_pb2
+from scrip.ledger.v1 import ledger_pb2, ledger_pb2_grpc
 
 from services.runtime import clock
 from services.runtime.errors import Refusal
@@ -76,30 +78,47 @@ class CatalogDouble(Double):
         return catalog_pb2.QuotePriceResponse(quote=quote)
 
 
-class LedgerDouble(Double):
-    """Reservations."""
+class LedgerDouble(Double, ledger_pb2_grpc.LedgerServiceServicer):
+    """Reservations, behind a gRPC server, so that the real client is in between."""
 
     def __init__(self) -> None:
         super().__init__()
         self.reservations: dict[str, ledger_pb2.Reservation] = {}
-        self.sizes: list[int] = []
 
-    async def ReserveCredits(  # noqa: N802
-        self, request: ledger_pb2.ReserveCreditsRequest
-    ) -> ledger_pb2.ReserveCreditsResponse:
-        self._begin("ReserveCredits")
-        response = self.reserve(request)
-        self._end("ReserveCredits")
-        return response
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        """Its address while the body runs."""
+        server = grpc.aio.server()
+        ledger_pb2_grpc.add_LedgerServiceServicer_to_server(self, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            await server.stop(0)
 
-    async def BatchExecute(self, request: ledger_pb2.BatchExecuteRequest) -> ledger_pb2.BatchExecuteResponse:  # noqa: N802
-        self._begin("BatchExecute")
-        self.sizes.append(len(request.commands))
-        results = [
-            ledger_pb2.CommandResult(reserve_credits=self.reserve(command.reserve_credits))
-            for command in request.commands
-        ]
-        return ledger_pb2.BatchExecuteResponse(results=results)
+    async def BatchExecute(  # noqa: N802
+        self, request: ledger_pb2.BatchExecuteRequest, _context: object
+    ) -> ledger_pb2.BatchExecuteResponse:
+        return ledger_pb2.BatchExecuteResponse(results=[self._execute(command) for command in request.commands])
+
+    def _execute(self, command: ledger_pb2.Command) -> ledger_pb2.CommandResult:
+        try:
+            if command.HasField("reserve_credits"):
+                self._begin("ReserveCredits")
+                reserved = self.reserve(command.reserve_credits)
+                self._end("ReserveCredits")
+                return ledger_pb2.CommandResult(reserve_credits=reserved)
+            self._begin("ReleaseReservation")
+            reservation_id = command.release_reservation.reservation_id
+            self.end(reservation_id)
+            released = ledger_pb2.ReleaseReservationResponse(reservation=self.reservations[reservation_id])
+            return ledger_pb2.CommandResult(release_reservation=released)
+        except Refusal as refusal:
+            error = ledger_pb2.CommandError(
+                code=refusal.code.value[0], reason=refusal.reason, message=refusal.message, metadata=refusal.metadata
+            )
+            return ledger_pb2.CommandResult(error=error)
 
     def reserve(self, request: ledger_pb2.ReserveCreditsRequest) -> ledger_pb2.ReserveCreditsResponse:
         found = self.reservations.get(request.reservation_id)
@@ -111,17 +130,10 @@ class LedgerDouble(Double):
         return ledger_pb2.ReserveCreditsResponse(reservation=found, replayed=True)
 
     async def GetReservation(  # noqa: N802
-        self, request: ledger_pb2.GetReservationRequest
+        self, request: ledger_pb2.GetReservationRequest, _context: object
     ) -> ledger_pb2.GetReservationResponse:
         self._begin("GetReservation")
         return ledger_pb2.GetReservationResponse(reservation=self.reservations[request.reservation_id])
-
-    async def ReleaseReservation(  # noqa: N802
-        self, request: ledger_pb2.ReleaseReservationRequest
-    ) -> ledger_pb2.ReleaseReservationResponse:
-        self._begin("ReleaseReservation")
-        self.end(request.reservation_id)
-        return ledger_pb2.ReleaseReservationResponse(reservation=self.reservations[request.reservation_id])
 
     def end(self, reservation_id: str) -> None:
         """The reservation ends."""

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.gateway import bodies, shapes
+from services.gateway import bodies, ledger_shapes, shapes
 from services.runtime.errors import Refusal
 
 EXECUTE = msgspec.json.Decoder(shapes.ExecuteBody)
-GRANT = msgspec.json.Decoder(shapes.GrantBody)
+GRANT = msgspec.json.Decoder(ledger_shapes.GrantBody)
 
 
 @pytest.mark.parametrize(

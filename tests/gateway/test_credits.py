@@ -53,3 +53,13 @@ def test_what_is_no_amount_is_refused(text: str, words: str) -> None:
     """Anything but a positive decimal with up to six places within int64 is refused with the rule."""
     with pytest.raises(ValueError, match=words):
         credits.parse(text)
+
+
+def test_a_limit_may_be_nothing_and_an_adjustment_may_take() -> None:
+    """A limit is 0 or above, an adjustment anything but 0; both within int64."""
+    assert (credits.parse_limit("0"), credits.parse_limit("1.5")) == (0, 1_500_000)
+    assert (credits.parse_signed("-1.5"), credits.parse_signed("1.5")) == (-1_500_000, 1_500_000)
+    assert credits.parse_signed(f"-{credits.show(credits.MICROS_MAX)}") == -credits.MICROS_MAX
+    for text in ("0", "-0", "--1", "- 1", "-"):
+        with pytest.raises(ValueError, match="must"):
+            credits.parse_signed(text)

@@ -40,6 +40,34 @@ def test_amounts_are_decimal_strings() -> None:
     assert body["detail"] == "12.5 credits are required; 3 are available and 0 reserved"
 
 
+@pytest.mark.parametrize(
+    ("reason", "metadata", "detail"),
+    [
+        (
+            "REFUND_EXCEEDS_CAPTURED",
+            {"requested_micros": 2_000_000, "captured_micros": 1_500_000, "refunded_micros": 1},
+            "refunding 2 credits; 1.5 were captured, 0.000001 of them refunded",
+        ),
+        (
+            "CREDIT_LIMIT_BELOW_USED",
+            {"requested_micros": 0, "used_micros": 500_000},
+            "a credit limit of 0 is below the 0.5 credits that are on credit now",
+        ),
+        (
+            "ACCOUNT_EXISTS",
+            {"account_id": "acme", "credit_limit_micros": 1_000_000, "requested_micros": 2_000_000},
+            "account acme is open with a credit limit of 1 credits, not 2",
+        ),
+        ("ACCOUNT_NOT_EMPTY", {"account_id": "acme"}, "in microcredits at 1600000000000000"),
+        ("REQUEST_INVALID", {"now": 1_600_000_000_000_000}, "in microcredits at 2020-09-13T12:26:40Z"),
+    ],
+)
+def test_a_sentence_is_in_credits_and_times(reason: str, metadata: dict[str, str | int], detail: str) -> None:
+    """What a service says in its own units is told in those of the HTTP API; without its numbers, as it is."""
+    body = body_of(Refusal(reason, "in microcredits at 1600000000000000", metadata))
+    assert body["detail"] == detail
+
+
 def test_violations_are_listed_with_their_pointers() -> None:
     """An input that does not fit lists each violation with pointer, keyword and message."""
     body = body_of(Refusal("INPUT_INVALID", "no", {"violations": 1}, [Violation("/text", "is wrong", "type")]))

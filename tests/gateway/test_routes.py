@@ -40,9 +40,10 @@ async def test_accounts_are_opened_once(system: System) -> None:
         "/v1/admin/accounts", json={}, headers=system.admin | {"Idempotency-Key": "once"}
     )
     assert (repeated.status_code, repeated.json()["account_id"]) == (200, made.json()["account_id"])
-    shown = await system.client.get(f"/v1/admin/accounts/{account.account_id}", headers=system.admin)
-    own = await system.client.get("/v1/account", headers=account.headers)
-    assert shown.json() == own.json()
+    shown = (await system.client.get(f"/v1/admin/accounts/{account.account_id}", headers=system.admin)).json()
+    own = (await system.client.get("/v1/account", headers=account.headers)).json()
+    assert shown.pop("as_of") <= own.pop("as_of")
+    assert shown == own
 
 
 async def test_accounts_are_listed_newest_first(system: System) -> None:
@@ -77,7 +78,9 @@ async def test_a_grant_is_made_once(system: System) -> None:
     assert grant == body | {
         "grant_id": grant["grant_id"],
         "account_id": account.account_id,
+        "state": "LIVE",
         "available": "12.5",
+        "reserved": "0",
         "effective_at": grant["created_at"],
         "created_at": grant["created_at"],
     }
@@ -85,7 +88,7 @@ async def test_a_grant_is_made_once(system: System) -> None:
     assert (second.status_code, second.headers["idempotent-replayed"], second.json()) == (201, "true", grant)
     other = await system.client.post(path, json=body | {"credits": "13"}, headers=headers)
     assert problem(other) == (422, "REQUEST_ID_REUSED")
-    assert (await system.client.get(path, headers=system.admin)).json() == {"grants": [grant], "next_page_token": ""}
+    assert (await system.client.get(path, headers=system.admin)).json()["grants"] == [grant]
     assert (await system.credits(account))["granted"] == "12.5"
 
 

@@ -2,17 +2,17 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
 from scrip.catalog.v1 import catalog_pb2
 
+from scrip_client import LedgerClient, sender
 from services.gateway.idempotency import IdempotencyStore
 from services.gateway.inputs import Input
 from services.gateway.keyed_saga import KeyedSaga
-from services.gateway.ledger_batcher import LedgerBatcher
-from services.gateway.peers import Peers
+from services.gateway.peers import Ledger, Peers
 from services.gateway.problems import ReplayedRefusal
 from services.gateway.saga import Driven, Order, Saga
 from services.runtime import postgres
@@ -29,14 +29,14 @@ class World:
 
     store: IdempotencyStore
     database: Database
+    ledger: LedgerDouble
+    client: LedgerClient
     catalog: CatalogDouble = field(default_factory=CatalogDouble)
-    ledger: LedgerDouble = field(default_factory=LedgerDouble)
     executor: ExecutorDouble = field(default_factory=ExecutorDouble)
 
     def __post_init__(self) -> None:
-        untyped: Any = (self.catalog, self.ledger, self.executor)
-        peers = Peers(*untyped, analytics=untyped[0])
-        self.saga = Saga(peers, LedgerBatcher(untyped[1]))
+        catalog, executor = cast("Any", self.catalog), cast("Any", self.executor)
+        self.saga = Saga(Peers(catalog, Ledger(self.client), executor, analytics=catalog))
         self.keyed = KeyedSaga(self.saga, self.store)
 
     async def start(self, order: Order = ORDER, content: bytes = b"c") -> Driven:
@@ -60,10 +60,16 @@ class World:
 
 
 @pytest.fixture
-async def world(databases: Databases) -> AsyncIterator[World]:
+async def world(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setattr(sender, "PAUSE_SECONDS_MAX", 0.005)
     database = databases.create("gateway")
-    async with postgres.open_pool(database.dsn, "gateway") as pool:
-        yield World(IdempotencyStore(pool), database)
+    ledger = LedgerDouble()
+    async with (
+        postgres.open_pool(database.dsn, "gateway") as pool,
+        ledger.serving() as address,
+        LedgerClient(address, "token") as client,
+    ):
+        yield World(IdempotencyStore(pool), database, ledger, client)
 
 
 async def test_a_submit_that_fails_gives_the_credits_back(world: World) -> None:

@@ -1,4 +1,5 @@
-"""tool_usage_daily: jobs by the UTC day they end, from the executor; credits by the day of capture, from the ledger."""
+"""tool_usage_daily: jobs by the UTC day they end, from the executor; credits by the day of capture or refund, from the
+ledger."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -32,29 +33,41 @@ _MEASURED = ("succeeded", "failed")
 
 
 class ToolCredits:
-    """Credits captured for tools by some commits of one ledger shard."""
+    """Credits captured for tools, and refunded, by some commits of one ledger shard."""
 
     def __init__(self, shard: int) -> None:
         self._shard = shard
         self.captured_micros: Counter[tuple[str, date]] = Counter()
+        self.refunded_micros: Counter[tuple[str, date]] = Counter()
 
     def add(self, commit: Commit) -> None:
-        """Sums the captures that name a tool."""
+        """Sums the captures and the refunds that name a tool."""
         day = commit.recorded_at.date()
         for event in commit.events:
-            if event.kind == CreditEventKind.EVENT_KIND_RESERVATION_CAPTURED and event.tool:
+            if not event.tool:
+                continue
+            if event.kind == CreditEventKind.EVENT_KIND_RESERVATION_CAPTURED:
                 self.captured_micros[event.tool, day] += event.amount_micros
+            elif event.kind == CreditEventKind.EVENT_KIND_CAPTURE_REFUNDED:
+                self.refunded_micros[event.tool, day] += event.amount_micros
 
     async def write(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Adds the sums to what the table has."""
-        if self.captured_micros:
-            tools, days = zip(*self.captured_micros, strict=True)
+        keys = sorted(self.captured_micros.keys() | self.refunded_micros.keys())
+        if keys:
             await connection.execute(
-                "INSERT INTO analytics.tool_credits AS t (shard, tool, day, captured_micros)"
-                " SELECT %s, * FROM unnest(%s::text[], %s::date[], %s::bigint[])"
+                "INSERT INTO analytics.tool_credits AS t (shard, tool, day, captured_micros, refunded_micros)"
+                " SELECT %s, * FROM unnest(%s::text[], %s::date[], %s::bigint[], %s::bigint[])"
                 " ON CONFLICT (shard, tool, day)"
-                " DO UPDATE SET captured_micros = t.captured_micros + excluded.captured_micros",
-                (self._shard, list(tools), list(days), list(self.captured_micros.values())),
+                " DO UPDATE SET captured_micros = t.captured_micros + excluded.captured_micros,"
+                " refunded_micros = t.refunded_micros + excluded.refunded_micros",
+                (
+                    self._shard,
+                    [tool for tool, _ in keys],
+                    [day for _, day in keys],
+                    [self.captured_micros[key] for key in keys],
+                    [self.refunded_micros[key] for key in keys],
+                ),
             )
 
 

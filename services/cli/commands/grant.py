@@ -1,29 +1,12 @@
 """`scrip grant`: credits for an account."""
 
-from decimal import Decimal, InvalidOperation
 from typing import Any
-from urllib.parse import quote
 
 import click
 
 from services.cli.client import Api
-from services.cli.commands.common import gateway_command
+from services.cli.commands.common import gateway_command, key_option, keyed, path_of, read_credits, read_time
 from services.cli.output import Output
-from services.runtime import ids
-
-PLACES_MAX = 6
-
-
-def read_credits(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """A positive decimal number with up to six places, kept as text."""
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise click.BadParameter(f"{value!r} is not a number.") from None
-    exponent = number.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -PLACES_MAX or number <= 0:
-        raise click.BadParameter(f"{value!r} is not a positive number with up to {PLACES_MAX} places.")
-    return f"{number:f}"
 
 
 @click.command()
@@ -37,9 +20,12 @@ def read_credits(_context: click.Context, _parameter: click.Parameter, value: st
     help="Where they come from; reports are grouped by it.",
 )
 @click.option("--priority", type=click.IntRange(0, 255), help="Lower ones are spent first. Default 100.")
-@click.option("--expires-at", metavar="TIME", help="RFC 3339 in UTC, as 2031-01-31T00:00:00Z. Default never.")
+@click.option("--effective-at", metavar="TIME", callback=read_time, help="When it comes in. Default now.")
+@click.option(
+    "--expires-at", metavar="TIME", callback=read_time, help="2031-01-31T00:00:00Z, or a date. Default never."
+)
 @click.option("--create", is_flag=True, help="Open the account first, if there is none.")
-@click.option("--idempotency-key", metavar="KEY", help="Repeat with the same one to be sure of one grant.")
+@key_option
 @gateway_command
 def grant(
     api: Api,
@@ -48,29 +34,32 @@ def grant(
     credit: str,
     source: str,
     priority: int | None,
+    effective_at: str | None,
     expires_at: str | None,
     create: bool,
     idempotency_key: str | None,
 ) -> None:
-    """Grant CREDITS to ACCOUNT (needs an admin key).
+    """Grant CREDITS to ACCOUNT, now or at a time ahead.
+
+    Needs an admin key.
 
     \b
     Examples:
       scrip grant demo 100
-      scrip grant acme 2500.50 --create --source purchase --expires-at 2031-01-31T00:00:00Z
+      scrip grant acme 2500.50 --create --source purchase --expires-at 2031-01-31
+      scrip grant acme 100 --source plan --effective-at 2031-02-01 --expires-at 2031-03-01
     """
-    key = idempotency_key or ids.uuid7()
     body: dict[str, Any] = {"credits": credit, "source": source}
     body |= {"priority": priority} if priority is not None else {}
+    body |= {"effective_at": effective_at} if effective_at is not None else {}
     body |= {"expires_at": expires_at} if expires_at is not None else {}
-    # Before the call, so that it is there to be used again if the answer gets lost.
-    output.note(f"Idempotency-Key: {key}")
+    headers = keyed(output, idempotency_key)
     if create:
         api.post("/v1/admin/accounts", {"account_id": account}, "admin")
-    made = api.post(
-        f"/v1/admin/accounts/{quote(account, safe='')}/grants", body, "admin", headers={"Idempotency-Key": key}
-    ).json_object
+    path, role = path_of(account)
+    made = api.post(f"{path}/grants", body, role, headers=headers).json_object
     if output.as_json:
         output.json_object(made)
         return
-    output.line(f"Granted {made.get('credits', credit)} credits to {account} (grant {made.get('grant_id', '')}).")
+    said = f"Granted {made.get('credits', credit)} credits to {account} (grant {made.get('grant_id', '')})"
+    output.line(f"{said}, effective {made['effective_at']}." if made.get("state") == "SCHEDULED" else f"{said}.")

@@ -12,7 +12,7 @@ from services.runtime import ids
 
 @click.group()
 def keys() -> None:
-    """API keys."""
+    """Make API keys for accounts."""
 
 
 @keys.command("create")

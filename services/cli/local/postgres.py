@@ -15,6 +15,7 @@ import stat
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
@@ -251,7 +252,13 @@ class Server:
 
     def stop(self) -> None:
         """End open sessions, write everything down, and wait until the process is gone."""
-        steps = ((signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, QUIT_SECONDS))
+        self._end(((signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, QUIT_SECONDS)))
+
+    def abandon(self) -> None:
+        """End it at once, writing nothing more down: for data that nobody needs again."""
+        self._end(((signal.SIGQUIT, QUIT_SECONDS),))
+
+    def _end(self, steps: Sequence[tuple[signal.Signals, float]]) -> None:
         for number, seconds in steps:
             if self._process is None or self._process.poll() is not None:
                 break

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from services.gateway import answers, bodies, idempotency, inputs, mapping, names, shapes, waiting
 from services.gateway.answers import Answer
@@ -110,7 +111,7 @@ def handlers(doorkeeper: Doorkeeper, executes: Executes, outcomes: Outcomes) -> 
             )
         ),
     )
-    async def execute_tool(request: Request[Any, Any, Any], slug: str) -> Answer:
+    async def execute_tool(request: Request[Any, Any, Any], slug: FromPath[str]) -> Answer:
         payer = await doorkeeper.payer(request)
         preference = waiting.parse(request.headers.getall("prefer", []))
         with in_flight.one_more():

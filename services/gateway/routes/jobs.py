@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from scrip.executor.v1 import executor_pb2
 
 from services.gateway import answers, mapping, names, pages, shapes
@@ -43,7 +44,7 @@ def handlers(doorkeeper: Doorkeeper, executor: Executor) -> list[HTTPRouteHandle
         "/v1/jobs/{job_id:str}",
         opt=opt(Operation("One job", TAG, {200: shapes.Job}, problems=["JOB_NOT_FOUND", "ACCOUNT_REQUIRED"])),
     )
-    async def get_job(request: Request[Any, Any, Any], job_id: str) -> Answer:
+    async def get_job(request: Request[Any, Any, Any], job_id: FromPath[str]) -> Answer:
         payer = await doorkeeper.payer(request)
         question = executor_pb2.GetJobRequest(account_id=payer.account_id, job_id=names.job_id(job_id))
         response = await executor.peer.call(executor.stub.GetJob, question, ASK_SECONDS)

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from services.gateway import answers, bodies, inputs, mapping, names, pages, shapes
 from services.gateway.answers import Answer
@@ -51,7 +52,7 @@ def handlers(doorkeeper: Doorkeeper, copies: ToolCopies, saga: Saga) -> list[HTT
             Operation("One tool", TAG, {200: shapes.Tool}, problems=["TOOL_NOT_FOUND"], answer_headers=_AGE),
         ),
     )
-    async def get_tool(request: Request[Any, Any, Any], slug: str) -> Answer:
+    async def get_tool(request: Request[Any, Any, Any], slug: FromPath[str]) -> Answer:
         await doorkeeper.anyone(request)
         told = await copies.one(names.slug(slug))
         return answers.of(mapping.tool(told.value), headers=answers.age(told.age_seconds()))
@@ -69,7 +70,7 @@ def handlers(doorkeeper: Doorkeeper, copies: ToolCopies, saga: Saga) -> list[HTT
             )
         ),
     )
-    async def quote_price(request: Request[Any, Any, Any], slug: str) -> Answer:
+    async def quote_price(request: Request[Any, Any, Any], slug: FromPath[str]) -> Answer:
         payer = await doorkeeper.payer(request)
         tool = names.slug(slug)
         body = bodies.decode(_QUOTE_BODY, await bodies.read(request.receive))
