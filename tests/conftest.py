@@ -32,6 +32,7 @@ def postgres_server() -> Iterator[postgres.Server]:
     """A PostgreSQL of this session, durable as in production."""
     with tempfile.TemporaryDirectory(prefix="scrip-test-") as folder, postgres.Server.throwaway(Path(folder)) as server:
         yield server
+        server.abandon()
 
 
 @pytest.fixture(scope="session")

@@ -1,68 +1,61 @@
 """The commit loop in this process, on a real PostgreSQL."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+from scrip.ledger.v1 import events_pb2 as pb
 
 from services.ledger.application.ledger import Ledger
-from services.ledger.application.shard import Answer
+from services.ledger.application.results import Answer
 from services.ledger.application.work import QUEUE_COMMANDS_MAX, Queue, Work
-from services.ledger.domain import commands as cmd
+from services.ledger.store import entries
 from services.ledger.store import log as store_log
 from services.ledger.store.log import LogStore
-from services.runtime import clock, lifecycle
+from services.runtime import lifecycle, postgres
 from services.runtime.errors import Refusal
+from services.runtime.postgres import Pool
 from tests.harness.databases import Databases
+from tests.ledger.ledgers import SHARDS, done, grant, open_account
 
-DAY = 24 * 3600 * clock.MICROS_PER_SECOND
-
-
-def granted(number: int) -> cmd.Command:
-    """A grant of 1 to account `a`, the same for the same number."""
-    until = clock.now_us() + DAY
-    cause = cmd.Cause(f"grant-{number}", until)
-    command = cmd.GrantCredits("a", cause, until, f"g{number}", 1, 1, 100, 0, 0, "")
-    cause.fingerprint = cmd.fingerprint(command)
-    return command
+DEADLINE_SECONDS = 30
 
 
 @pytest.fixture
-def ledger(databases: Databases) -> Ledger:
+async def ledger(databases: Databases) -> AsyncIterator[Ledger]:
     """A ledger on a database of its own, not running yet."""
-    return Ledger(databases.create("ledger").dsn, 16, "test")
-
-
-async def open_account(ledger: Ledger) -> None:
-    """Opens account `a`."""
-    until = clock.now_us() + DAY
-    await ledger.execute([cmd.OpenAccount("a", cmd.Cause("open", until), until)])
+    dsn = databases.create("ledger").dsn
+    async with postgres.open_pool(dsn, "test") as pool:
+        yield Ledger(dsn, pool, SHARDS, "test")
 
 
 async def test_a_batch_sent_again_reads_each_commit_once(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """The replays of a batch point to few commits; reading one for each command would hold up every caller."""
     read: list[int] = []
-    body = LogStore.body
+    batch = entries.batch
 
-    async def counted(store: LogStore, shard: int, seq: int) -> bytes:
+    async def counted(pool: Pool, shard: int, seq: int) -> pb.EventBatch:
         read.append(seq)
-        return await body(store, shard, seq)
+        return await batch(pool, shard, seq)
 
-    monkeypatch.setattr(LogStore, "body", counted)
-    async with lifecycle.background(*ledger.loops):
-        await open_account(ledger)
-        first = await ledger.execute([granted(number) for number in range(300)])
-        again = await ledger.execute([granted(number) for number in range(300)])
+    monkeypatch.setattr(entries, "batch", counted)
+    async with lifecycle.background(*ledger.loops), asyncio.timeout(DEADLINE_SECONDS):
+        await done(ledger, open_account("a"))
+        first, again = [
+            await ledger.execute([grant("a", 1, request_id=f"grant-{number}") for number in range(300)])
+            for _ in range(2)
+        ]
     positions = [result.position for result in first if isinstance(result, Answer)]
     assert [result.position for result in again if isinstance(result, Answer) and result.replayed] == positions
     assert len(positions) == 300
-    assert len(read) == len(set(read))
+    assert len(read) == len(set(read)) > 0
 
 
 async def test_loops_that_begin_again_know_the_log_only(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop ended within an append decided what never landed; begun again, it has forgotten that."""
     async with lifecycle.background(*ledger.loops):
-        await open_account(ledger)
+        await done(ledger, open_account("a"))
         stuck = asyncio.Event()
 
         async def never(_store: LogStore, _commits: object) -> set[int]:
@@ -71,16 +64,29 @@ async def test_loops_that_begin_again_know_the_log_only(ledger: Ledger, monkeypa
             raise AssertionError("cancelled before")
 
         monkeypatch.setattr(LogStore, "append", never)
-        lost = asyncio.create_task(ledger.execute([granted(1)]))
-        async with asyncio.timeout(10):
+        lost = asyncio.create_task(ledger.execute([grant("a", 1)]))
+        async with asyncio.timeout(DEADLINE_SECONDS):
             await stuck.wait()
     with pytest.raises(Refusal):
         await lost
     monkeypatch.undo()
-    async with lifecycle.background(*ledger.loops), asyncio.timeout(10):
+    async with lifecycle.background(*ledger.loops), asyncio.timeout(DEADLINE_SECONDS):
         _, balance, position, _ = await ledger.balance("a")
     assert balance.granted == 0
     assert position.endswith(":1")
+
+
+async def test_a_caller_who_is_gone_ends_nothing(ledger: Ledger) -> None:
+    """What it asked for may have happened; everyone else is answered."""
+    async with lifecycle.background(*ledger.loops), asyncio.timeout(DEADLINE_SECONDS):
+        await done(ledger, open_account("a"))
+        gone = [asyncio.create_task(ledger.execute([grant("a", 1)])) for _ in range(20)]
+        await asyncio.sleep(0)
+        for task in gone:
+            task.cancel()
+        await done(ledger, grant("a", 5))
+        _, balance, _, _ = await ledger.balance("a")
+    assert 5 <= balance.granted <= 25
 
 
 async def test_a_database_that_says_nothing_is_given_up(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +97,7 @@ async def test_a_database_that_says_nothing_is_given_up(databases: Databases, mo
     await store.heads([0])
     async with await psycopg.AsyncConnection.connect(database.owner_dsn) as owner:
         await owner.execute("LOCK TABLE log IN ACCESS EXCLUSIVE MODE")
-        for question in (store.read(0, 0, bytes(32), 1), store.body(0, 0)):
+        for question in (store.read(0, 0, bytes(32), 1), store.fetch("SELECT body FROM log", ())):
             with pytest.raises(TimeoutError):
                 await question
             await store.close()
