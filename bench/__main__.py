@@ -1,10 +1,18 @@
-"""`make bench`: runs the measurements named in the arguments, or all."""
+"""`make bench`: runs the measurements named in the arguments, or all. `make bench-ledger` has more of the ledger's."""
 
 import sys
 
-from bench import cold, engine, execute
+from bench import cold, execute
+from bench.ledger.measurements import measure
+from bench.ledger.size import Size
 
-MEASUREMENTS = {"cold": cold.run, "execute": execute.run, "engine": engine.run}
+
+def engine() -> None:
+    """The ledger in process."""
+    measure("engine", Size())
+
+
+MEASUREMENTS = {"cold": cold.run, "execute": execute.run, "engine": engine}
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
 """The yardstick: reserve and capture as most would write them, a row lock on the balance for each command."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from bench.load import rate
 from services.runtime import ids
 
 SCHEMA = """
@@ -71,24 +71,7 @@ class Naive:
             await connection.commit()
 
 
-async def pairs_a_second(naive: Naive, callers: int, accounts: int, seconds: float) -> tuple[float, int]:
-    """(pairs a second, pairs) of so many callers at once."""
-    return await rate(naive.pair, callers, accounts, seconds)
-
-
-async def rate(pair, callers: int, accounts: int, seconds: float) -> tuple[float, int]:  # type: ignore[no-untyped-def]
-    """Runs `pair(account)` from so many tasks for so long, over accounts in turn."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    done = 0
-
-    async def caller(number: int) -> None:
-        nonlocal done
-        turn = number
-        while loop.time() - began < seconds:
-            await pair(f"account-{turn * 7919 % accounts}")
-            turn += callers
-            done += 1
-
-    await asyncio.gather(*(caller(number) for number in range(callers)))
-    return done / (loop.time() - began), done
+async def pairs_a_second(dsn: str, accounts: int, callers: int, seconds: float) -> float:
+    """Pairs a second of so many callers at once, in tables of their own."""
+    async with opened(dsn, accounts, callers) as naive:
+        return (await rate(naive.pair, callers, accounts, seconds))[0]
