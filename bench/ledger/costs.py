@@ -10,7 +10,7 @@ from bench.ledger.size import Size
 from bench.ledger.storage import commits_of
 from bench.load import account_name
 from bench.report import line, progress
-from services.ledger.application import snapshotting
+from services.ledger.application.upkeep import snapshotting
 from services.ledger.store.log import LogStore
 from services.runtime import clock
 from tests.harness.databases import Database

@@ -9,7 +9,7 @@ from bench.ledger import engine
 from bench.ledger.ground import Ground
 from bench.ledger.size import Size
 from bench.report import line, progress
-from services.ledger.application import replay as replaying
+from services.ledger.application.proof import replay as replaying
 from services.ledger.store.log import Commit, LogStore
 from services.runtime import chain, clock
 

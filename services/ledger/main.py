@@ -6,12 +6,12 @@ import contextlib
 from scrip.ledger.v1 import events_pb2, ledger_pb2, ledger_pb2_grpc
 
 from services.ledger.application.ledger import Ledger
-from services.ledger.application.partitions import Partitions
-from services.ledger.application.reads import Reads
-from services.ledger.application.snapshotting import Snapshots
+from services.ledger.application.reads.reads import Reads
+from services.ledger.application.reads.statements import Statements
 from services.ledger.application.standby import warm_shards
-from services.ledger.application.statements import Statements
 from services.ledger.application.transfers import Transfers
+from services.ledger.application.upkeep.partitions import Partitions
+from services.ledger.application.upkeep.snapshotting import Snapshots
 from services.ledger.settings import Settings
 from services.ledger.transport.servicer import LedgerServicer
 from services.runtime import event_log, grpc_server, ids, lifecycle, logs, metrics, postgres

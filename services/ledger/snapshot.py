@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 
-from services.ledger.application import snapshotting
+from services.ledger.application.upkeep import snapshotting
 from services.ledger.settings import Settings
 from services.runtime import logs
 from services.runtime.settings import load

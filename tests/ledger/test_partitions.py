@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from services.cli.local import databases as local
-from services.ledger.application.partitions import Partitions
+from services.ledger.application.upkeep.partitions import Partitions
 from services.ledger.store.log import Commit, LogStore
 from services.runtime import chain, clock, lifecycle, migrations, postgres
 from tests.harness.databases import Database, Databases

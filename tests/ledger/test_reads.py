@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from scrip.ledger.v1 import events_pb2, ledger_pb2
 
-from services.ledger.application import watch
+from services.ledger.application.reads import watch
 from services.ledger.store import entry_pages
 from services.runtime import ids, postgres
 from services.runtime.errors import Refusal

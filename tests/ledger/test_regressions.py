@@ -6,9 +6,10 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from services.ledger.application import committer, snapshotting
+from services.ledger.application import committer
 from services.ledger.application.committer import LOCKED_COMMITS
 from services.ledger.application.ledger import Freshness, Ledger, shard_of
+from services.ledger.application.upkeep import snapshotting
 from services.runtime import clock
 from services.runtime.errors import Refusal
 from tests.harness.databases import Database, Databases

@@ -6,10 +6,10 @@ from dataclasses import fields
 import psycopg
 import pytest
 
-from services.ledger.application import parts, snapshotting
-from services.ledger.application.parts import add_part, digest_of, parts_of
-from services.ledger.application.replay import fold_tail, replay
+from services.ledger.application.proof.replay import fold_tail, replay
 from services.ledger.application.shard import Shard
+from services.ledger.application.upkeep import parts, snapshotting
+from services.ledger.application.upkeep.parts import add_part, digest_of, parts_of
 from services.ledger.domain.account import Account, Grant, Reservation, Transfer
 from services.ledger.store.log import Commit, LogStore
 from services.ledger.store.snapshots import Snapshot

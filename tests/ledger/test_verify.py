@@ -6,9 +6,10 @@ import psycopg
 import pytest
 from scrip.ledger.v1 import events_pb2 as pb
 
-from services.ledger.application import snapshotting, verify
-from services.ledger.application.books import added
-from services.ledger.application.verify import Verified
+from services.ledger.application.proof import verify
+from services.ledger.application.proof.verify import Verified
+from services.ledger.application.upkeep import snapshotting
+from services.ledger.domain.books import added
 from services.ledger.domain.postings import Book
 from services.runtime import chain, clock, postgres
 from services.runtime.postgres import Pool

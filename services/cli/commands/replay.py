@@ -9,7 +9,7 @@ from services.cli.commands.ledger_database import ask, chosen, credits_of, ledge
 from services.cli.output import Output
 
 if TYPE_CHECKING:
-    from services.ledger.application.replay import Replayed
+    from services.ledger.application.proof.replay import Replayed
 
 COLUMNS = ("SHARD", "COMMITS", "EVENTS", "ACCOUNTS", "EVENTS/S", "DIGEST")
 
@@ -31,7 +31,7 @@ def replay(dsn: str, output: Output, shard: int | None) -> None:
     # What is folded stays: looking for garbage in it would take most of the time.
     gc.disable()
     replayed = ask(_replay(dsn, output, shard))
-    from services.ledger.application.books import added
+    from services.ledger.domain.books import added
 
     events, seconds = sum(one.events for one in replayed), sum(one.seconds for one in replayed)
     books = {book.value: credits_of(amount) for book, amount in added(one.books for one in replayed).items()}
@@ -57,7 +57,7 @@ def replay(dsn: str, output: Output, shard: int | None) -> None:
 
 
 async def _replay(dsn: str, output: Output, shard: int | None) -> "list[Replayed]":
-    from services.ledger.application.replay import replay as fold_all
+    from services.ledger.application.proof.replay import replay as fold_all
     from services.ledger.store import audit
 
     async with pool_of(dsn) as pool:

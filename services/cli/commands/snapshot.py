@@ -33,7 +33,7 @@ def snapshot(dsn: str, output: Output, shard: int | None) -> None:
 
 
 async def _make(dsn: str, shard: int | None) -> list[tuple[int | str, ...]]:
-    from services.ledger.application.snapshotting import make
+    from services.ledger.application.upkeep.snapshotting import make
     from services.ledger.store import audit
 
     async with pool_of(dsn) as pool:

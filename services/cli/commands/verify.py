@@ -8,7 +8,7 @@ from services.cli.commands.ledger_database import ask, chosen, credits_of, ledge
 from services.cli.output import Output
 
 if TYPE_CHECKING:
-    from services.ledger.application.verify import Verified
+    from services.ledger.application.proof.verify import Verified
 
 COLUMNS = ("SHARD", "COMMITS", "EVENTS", "ACCOUNTS", "ENTRIES", "SNAPSHOTS", "PROBLEMS")
 
@@ -33,7 +33,7 @@ def verify(dsn: str, output: Output, shard: int | None) -> None:
     """
     verified, between = ask(_verify(dsn, output, shard))
     problems = [problem for one in verified for problem in one.problems] + between
-    from services.ledger.application.books import added
+    from services.ledger.domain.books import added
 
     books = {book.value: credits_of(amount) for book, amount in added(one.books for one in verified).items()}
     if output.as_json:
@@ -52,7 +52,7 @@ def verify(dsn: str, output: Output, shard: int | None) -> None:
 
 
 async def _verify(dsn: str, output: Output, shard: int | None) -> "tuple[list[Verified], list[str]]":
-    from services.ledger.application.verify import between, verify_shard
+    from services.ledger.application.proof.verify import between, verify_shard
     from services.ledger.store import audit
 
     async with pool_of(dsn) as pool:

@@ -17,7 +17,7 @@ import psycopg
 
 from services.ledger.application.results import BrokenChainError, Decided
 from services.ledger.application.shard import Shard
-from services.ledger.application.snapshotting import load_latest
+from services.ledger.application.upkeep.snapshotting import load_latest
 from services.ledger.application.work import Queue, Work
 from services.ledger.domain.commands import Command
 from services.ledger.domain.evolve import UnknownEventError

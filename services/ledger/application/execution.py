@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from services.ledger.application.grants import Grants, GrantTold
 from services.ledger.application.ledger import Ledger
+from services.ledger.application.reads.grants import Grants, GrantTold
 from services.ledger.application.results import Answer, Refused, Result
 from services.ledger.application.transfers import Transferred, Transfers
 from services.ledger.domain.commands import Command, SendTransfer, VoidGrant

@@ -3,9 +3,9 @@
 from google.protobuf.timestamp_pb2 import Timestamp
 from scrip.ledger.v1 import events_pb2, ledger_pb2
 
-from services.ledger.application.grants import GrantTold
-from services.ledger.application.past import Moment
-from services.ledger.application.reservations import ReservationTold
+from services.ledger.application.reads.grants import GrantTold
+from services.ledger.application.reads.past import Moment
+from services.ledger.application.reads.reservations import ReservationTold
 from services.ledger.domain.account import Account, Grant, Reservation
 from services.ledger.domain.balance import Balance
 from services.ledger.domain.grant_history import made_by

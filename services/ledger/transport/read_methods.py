@@ -8,11 +8,11 @@ import grpc
 from scrip.ledger.v1 import events_pb2, ledger_pb2
 
 from services.ledger.application.ledger import Freshness
-from services.ledger.application.past import Moment, ahead_of_log
-from services.ledger.application.reads import Reads
-from services.ledger.application.statements import Period
-from services.ledger.application.totals import totals_of
-from services.ledger.application.verify import verify_shard
+from services.ledger.application.proof.verify import verify_shard
+from services.ledger.application.reads.past import Moment, ahead_of_log
+from services.ledger.application.reads.reads import Reads
+from services.ledger.application.reads.statements import Period
+from services.ledger.application.reads.totals import totals_of
 from services.ledger.domain.account import GrantState, ReservationState
 from services.ledger.domain.postings import Book
 from services.ledger.store.entry_pages import END, Filter

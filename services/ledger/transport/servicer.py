@@ -3,7 +3,7 @@
 from scrip.ledger.v1 import ledger_pb2_grpc
 
 from services.ledger.application.execution import Execution
-from services.ledger.application.reads import Reads
+from services.ledger.application.reads.reads import Reads
 from services.ledger.application.transfers import Transfers
 from services.ledger.transport.command_methods import CommandMethods
 from services.ledger.transport.read_methods import ReadMethods

@@ -4,10 +4,10 @@ from collections import Counter
 
 from scrip.ledger.v1 import events_pb2 as pb
 
-from services.ledger.application.books import books_of
-from services.ledger.application.parts import parts_of
 from services.ledger.application.shard import Shard
+from services.ledger.application.upkeep.parts import parts_of
 from services.ledger.domain.account import CREDIT, Account, GrantState
+from services.ledger.domain.books import books_of
 from services.ledger.domain.evolve import evolve
 from services.ledger.domain.postings import Book as Ends
 from services.ledger.domain.postings import postings

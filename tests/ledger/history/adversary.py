@@ -3,7 +3,7 @@
 import random
 from collections.abc import Awaitable, Callable
 
-from services.ledger.application import snapshotting
+from services.ledger.application.upkeep import snapshotting
 from services.runtime import clock
 from tests.harness.own_postgres import OwnPostgres
 from tests.harness.replicas import Replicas

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from scrip.ledger.v1 import events_pb2 as pb
 
 from services.ledger.application.ledger import Ledger
+from services.ledger.application.reads.statements import Statements
 from services.ledger.application.shard import Shard
-from services.ledger.application.statements import Statements
 from services.ledger.domain import errors
 from services.ledger.domain.account import AccountState, Grant, GrantState
 from services.ledger.domain.grant_history import ENDING_KINDS, MAKING_KINDS, ending_of, made_by

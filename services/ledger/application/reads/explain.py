@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from scrip.ledger.v1 import events_pb2 as pb
 
 from services.ledger.application.ledger import Ledger
-from services.ledger.application.past import Past
+from services.ledger.application.reads.past import Past
+from services.ledger.application.reads.statements import Statements
 from services.ledger.application.shard import Shard
-from services.ledger.application.statements import Statements
 from services.ledger.domain import errors
 from services.ledger.domain.balance import Balance
 from services.ledger.domain.request_ids import key_of, parse_place

@@ -12,10 +12,10 @@ from typing import Any
 
 from scrip.ledger.v1 import events_pb2 as pb
 
-from services.ledger.application.books import added
-from services.ledger.application.fold_check import FoldCheck
 from services.ledger.application.ledger import shard_of
-from services.ledger.application.parts import parts_of, snapshot_of
+from services.ledger.application.proof.fold_check import FoldCheck
+from services.ledger.application.upkeep.parts import parts_of, snapshot_of
+from services.ledger.domain.books import added
 from services.ledger.domain.postings import Book
 from services.ledger.store import audit, entries
 from services.ledger.store.entries import row_of

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import psycopg
 
-from services.ledger.application.parts import add_part, parts_of, snapshot_of
-from services.ledger.application.replay import fold_tail
+from services.ledger.application.proof.replay import fold_tail
 from services.ledger.application.shard import Shard
+from services.ledger.application.upkeep.parts import add_part, parts_of, snapshot_of
 from services.ledger.store import snapshots
 from services.ledger.store.log import LogStore
 from services.ledger.store.snapshots import Snapshot

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from scrip.ledger.v1 import events_pb2 as pb
 
 from services.ledger.application.ledger import Ledger
+from services.ledger.application.reads.statements import Statements
 from services.ledger.application.results import BrokenChainError
 from services.ledger.application.shard import Shard
-from services.ledger.application.statements import Statements
 from services.ledger.domain import errors
 from services.ledger.domain.account import Reservation, ReservationState
 from services.ledger.domain.reservation_history import refunded_of, reservation_of

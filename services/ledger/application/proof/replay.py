@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.ledger.application.books import books_of
-from services.ledger.application.parts import digest_of
 from services.ledger.application.shard import Shard
+from services.ledger.application.upkeep.parts import digest_of
+from services.ledger.domain.books import books_of
 from services.ledger.domain.postings import Book
 from services.ledger.store.log import LogStore
 from services.runtime import clock

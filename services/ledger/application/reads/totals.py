@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
-from services.ledger.application.books import added, books_of
 from services.ledger.application.ledger import Ledger
 from services.ledger.application.shard import Shard
+from services.ledger.domain.books import added, books_of
 from services.ledger.domain.postings import Book
 
 # So many take about two milliseconds, for which nothing else goes on.

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from google.protobuf.message import DecodeError
 from scrip.ledger.v1 import events_pb2 as pb
 
-from services.ledger.application.books import books_of
 from services.ledger.application.shard import Shard
 from services.ledger.domain.account import Account
+from services.ledger.domain.books import books_of
 from services.ledger.domain.postings import Book, postings
 from services.ledger.store.log import Commit
 from services.runtime import chain, clock

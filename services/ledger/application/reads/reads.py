@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from services.ledger.application.explain import Explain
-from services.ledger.application.grants import Grants
 from services.ledger.application.ledger import Ledger
-from services.ledger.application.past import Past
-from services.ledger.application.reservations import Reservations
-from services.ledger.application.statements import Statements
-from services.ledger.application.watch import Watch
+from services.ledger.application.reads.explain import Explain
+from services.ledger.application.reads.grants import Grants
+from services.ledger.application.reads.past import Past
+from services.ledger.application.reads.reservations import Reservations
+from services.ledger.application.reads.statements import Statements
+from services.ledger.application.reads.watch import Watch
 from services.runtime.postgres import Pool
 
 

@@ -1,0 +1,1 @@
+"""What a log that grows needs: partitions ahead of it, snapshots behind it."""
