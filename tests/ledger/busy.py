@@ -11,7 +11,7 @@ from services.runtime.postgres import Pool
 from tests.harness.databases import Database
 from tests.harness.waiting import eventually
 from tests.ledger import ledgers
-from tests.ledger.ledgers import SHARDS, capture, done, grant, open_account, release, reserve, send
+from tests.ledger.ledgers import capture, done, grant, open_account, release, reserve, send
 
 ACCOUNTS = 24
 HOUR = 3600 * clock.MICROS_PER_SECOND
@@ -89,6 +89,5 @@ async def project_all(database: Database) -> None:
 
 async def projected(pool: Pool) -> None:
     """The same over a pool."""
-    for shard in range(SHARDS):
-        while await entries.project(pool, shard):
-            pass
+    while await entries.project(pool):
+        pass

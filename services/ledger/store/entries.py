@@ -28,48 +28,60 @@ COLUMNS = (
     "event",
 )
 
+# Shards with commits that are not projected; one that another process has in hand is left to it.
+_BEHIND = """
+SELECT shard, seq FROM cursor c
+ WHERE consumer = %s AND EXISTS (SELECT FROM log WHERE log.shard = c.shard AND log.seq = c.seq + 1)
+ ORDER BY shard FOR UPDATE SKIP LOCKED
+"""
 _NEXT = """
-SELECT seq, at, body
-  FROM (SELECT seq, at, body, sum(n) OVER (ORDER BY seq) - n AS before
-          FROM (SELECT seq, at, n, body FROM log WHERE shard = %s AND seq > %s ORDER BY seq LIMIT %s) AS next
-       ) AS counted
- WHERE before < %s
+SELECT c.shard, next.seq, next.at, next.body
+  FROM unnest(%s::int[], %s::bigint[]) AS c (shard, seq)
+ CROSS JOIN LATERAL (
+       SELECT seq, at, body
+         FROM (SELECT seq, at, body, sum(n) OVER (ORDER BY seq) - n AS before
+                 FROM (SELECT seq, at, n, body FROM log
+                        WHERE shard = c.shard AND seq > c.seq ORDER BY seq LIMIT %s) AS l) AS counted
+        WHERE before < %s) AS next
+ ORDER BY c.shard, next.seq
+"""
+_MOVE = """
+UPDATE cursor SET seq = moved.seq FROM unnest(%s::int[], %s::bigint[]) AS moved (shard, seq)
+ WHERE consumer = %s AND cursor.shard = moved.shard
 """
 
 
-async def project(pool: Pool, shard: int) -> int:
-    """Writes the entries of the next commits of a shard: 64 commits at most, and no more once they are 2,000 events.
+async def project(pool: Pool) -> int:
+    """Writes the entries of the next commits of every shard; answers how many commits.
 
-    Answers how many commits.
+    Of each shard they are 64 at most, and no more once they are 2,000 events.
 
-    The cursor's row is locked from reading it to moving it, so replicas take turns and no entry is written twice. Other
-    work of the process goes on between the rows.
+    The cursors' rows are locked from reading them to moving them, so replicas take turns and no entry is written twice.
+    All shards go together: a round costs four statements, however many there are. Other work of the process goes on
+    between the rows.
     """
     async with pool.connection() as connection, connection.transaction():
-        cursor = await connection.execute(
-            "SELECT seq FROM cursor WHERE consumer = %s AND shard = %s FOR UPDATE SKIP LOCKED", (CONSUMER, shard)
-        )
-        row = await cursor.fetchone()
-        if row is None:
+        cursor = await connection.execute(_BEHIND, (CONSUMER,))
+        behind = await cursor.fetchall()
+        if not behind:
             return 0
-        cursor = await connection.execute(_NEXT, (shard, row[0], COMMITS_MAX, EVENTS_MAX))
+        shards, seqs = zip(*behind, strict=True)
+        cursor = await connection.execute(_NEXT, (list(shards), list(seqs), COMMITS_MAX, EVENTS_MAX))
         commits = await cursor.fetchall()
-        if not commits:
-            return 0
+        reached: dict[object, object] = {}
         async with (
             connection.cursor() as writer,
             writer.copy(f"COPY entry ({', '.join(COLUMNS)}) FROM STDIN".encode()) as copy,
         ):
-            for _, at, body in commits:
+            for shard, seq, at, body in commits:
                 batch = pb.EventBatch()
                 batch.ParseFromString(bytes(body))  # type: ignore[call-overload]
                 for offset, event in enumerate(batch.events):
-                    await copy.write_row(row_of(batch.first_position + offset, shard, at, event))
+                    await copy.write_row(row_of(batch.first_position + offset, batch.shard, at, event))
                     if offset % ROWS_AT_ONCE == 0:
                         await asyncio.sleep(0)
-        await connection.execute(
-            "UPDATE cursor SET seq = %s WHERE consumer = %s AND shard = %s", (commits[-1][0], CONSUMER, shard)
-        )
+                reached[shard] = seq
+        await connection.execute(_MOVE, (list(reached), list(reached.values()), CONSUMER))
         return len(commits)
 
 
@@ -98,17 +110,6 @@ async def projected(pool: Pool, shard: int) -> int:
         )
         row = await cursor.fetchone()
         return int(str(row[0])) if row else 0
-
-
-async def behind(pool: Pool) -> list[int]:
-    """Shards with commits whose entries are not written."""
-    async with pool.connection() as connection:
-        cursor = await connection.execute(
-            "SELECT shard FROM cursor c WHERE consumer = %s AND EXISTS"
-            " (SELECT FROM log WHERE log.shard = c.shard AND log.seq = c.seq + 1) ORDER BY shard",
-            (CONSUMER,),
-        )
-        return [int(str(row[0])) for row in await cursor.fetchall()]
 
 
 async def batch(pool: Pool, shard: int, seq: int) -> pb.EventBatch:

@@ -72,17 +72,12 @@ class Statements:
         return which
 
     async def project(self) -> None:
-        """Writes entries for ever, a moment after each commit; the shards take turns."""
+        """Writes entries for ever, a moment after each commit."""
         while True:
             try:
-                while await self._project_some():
+                while await entries.project(self._pool):
                     pass
             except OUTAGES as error:
                 log.warning("entries_wait", error=type(error).__name__)
             await self._appended.wait(POLL_SECONDS)
             await asyncio.sleep(GATHER_SECONDS)
-
-    async def _project_some(self) -> bool:
-        """A turn for each shard; false where nothing was left to do, or other processes do it."""
-        written = [await entries.project(self._pool, shard) for shard in await entries.behind(self._pool)]
-        return any(written)
