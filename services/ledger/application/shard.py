@@ -103,15 +103,14 @@ class Shard:
             if event.kind == _SENT:
                 self.senders.add(account_id)
             if account.deadlines:
-                self._watch(account.account_id, account.deadlines[0][0])
+                self._watch(account)
 
     def restore(self, account: Account) -> None:
         """Takes in an account as a snapshot has it."""
         self.accounts[account.account_id] = account
         if account.transfers:
             self.senders.add(account.account_id)
-        if account.deadlines:
-            self._watch(account.account_id, account.deadlines[0][0])
+        self._watch(account)
 
     # ---- running ahead of it
 
@@ -200,6 +199,8 @@ class Shard:
         # What a release or final capture gave back to a dead grant lapses at once; what came in repays.
         if account.lapsing or account.owed:
             self._lapse(account)
+        elif account.deadlines:
+            self._watch(account)
         return answer
 
     def close(self, writer: str) -> Commit:
@@ -308,6 +309,7 @@ class Shard:
         event = decide(account, ending, self.now)
         if event is not None:
             self._append(account, event)
+            self._watch(account)
 
     def _lapse(self, account: Account) -> bool:
         """Applies what is due on an account; false when the batch is full before all is."""
@@ -317,12 +319,11 @@ class Shard:
                 done = False
                 break
             self._append(account, event)
-        if account.deadlines:
-            self._watch(account.account_id, account.deadlines[0][0])
+        self._watch(account)
         return done
 
     def _append(self, account: Account | None, event: pb.Event, key: int = 0) -> Account:
-        """Applies an event and puts it into the batch; `key` is that of its request id."""
+        """Applies an event and adds it to the batch; `key`: of its request id. The caller watches the account."""
         kind = event.kind
         ended = _ended_by(account, event) if kind in _ENDINGS else None
         if account is None:
@@ -342,12 +343,13 @@ class Shard:
         if kind == _SENT:
             self.senders.add(account.account_id)
         self._batch.add(event)
-        if account.deadlines:
-            self._watch(account.account_id, account.deadlines[0][0])
         return account
 
-    def _watch(self, account_id: str, first: int) -> None:
+    def _watch(self, account: Account) -> None:
         """Knows when something lapses first on an account."""
+        if not account.deadlines:
+            return
+        account_id, first = account.account_id, account.deadlines[0][0]
         if self._watched.get(account_id) != first:
             self._watched[account_id] = first
             heapq.heappush(self._deadlines, (first, account_id))
@@ -364,9 +366,7 @@ class Shard:
             touched.discard(account_id)
         del self._opened[opened:]
         for account_id in touched:
-            deadlines = self.accounts[account_id].deadlines
-            if deadlines:
-                self._watch(account_id, deadlines[0][0])
+            self._watch(self.accounts[account_id])
 
     def _clear(self) -> None:
         self._batch.cut()
