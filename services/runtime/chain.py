@@ -10,7 +10,9 @@ _HEADER = struct.Struct(">IQQIqH")
 def link(
     previous: bytes, shard: int, seq: int, first_position: int, n: int, at_us: int, writer: str, body: bytes
 ) -> bytes:
-    """SHA-256(previous hash ‖ header ‖ body) over the stored bytes; `at_us` is microseconds since the Unix epoch.
+    """SHA-256(previous hash ‖ header ‖ body); `at_us` is microseconds since the Unix epoch.
+
+    Over the bytes of the body as it was serialized, however it is stored.
 
     The header ends with the writer, preceded by its length: no byte can pass from one part to the next unseen.
     """

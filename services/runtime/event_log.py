@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import tuple_row
 
 from services.runtime import chain, clock, lifecycle
 from services.runtime.lifecycle import Signal
+from services.runtime.packing import unpack
 from services.runtime.postgres import Pool
 
 _APPEND = b"""
@@ -44,7 +45,7 @@ class _Head:
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One commit as it is stored."""
+    """One commit."""
 
     shard: int
     seq: int
@@ -127,12 +128,13 @@ class EventLog:
 
 async def read(pool: Pool, shard: int, after_seq: int, limit: int = READ_ROWS_MAX) -> list[LogRow]:
     """The commits of one shard after a number, in order, at most `limit`. Works for the ledger's log too."""
-    async with pool.connection() as connection, connection.cursor(row_factory=class_row(LogRow)) as cursor:
+    async with pool.connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(
             "SELECT shard, seq, hash, body FROM log WHERE shard = %s AND seq > %s ORDER BY seq LIMIT %s",
             (shard, after_seq, limit),
         )
-        return await cursor.fetchall()
+        rows = await cursor.fetchall()
+    return [LogRow(number, seq, digest, unpack(body)) for number, seq, digest, body in rows]
 
 
 async def heads(pool: Pool) -> dict[int, int]:

@@ -11,6 +11,7 @@ from services.ledger.store.entries import COLUMNS, CONSUMER
 from services.ledger.store.log import Commit
 from services.ledger.store.snapshots import FOLD_VERSION, Snapshot
 from services.runtime import chain, clock
+from services.runtime.packing import unpack
 from services.runtime.postgres import Pool
 
 PAGE_COMMITS = 64
@@ -61,7 +62,7 @@ async def heads(pool: Pool) -> dict[int, int]:
 
 
 async def commits(pool: Pool, shard: int, until: int) -> AsyncIterator[list[Commit]]:
-    """The commits of a shard in pages, as they are stored, whatever is wrong with them."""
+    """The commits of a shard in pages, as the log has them, whatever is wrong with them."""
     seq, previous_hash = 0, chain.GENESIS_HASH
     while seq < until:
         async with _cursor(pool) as cursor:
@@ -70,7 +71,8 @@ async def commits(pool: Pool, shard: int, until: int) -> AsyncIterator[list[Comm
         if not rows:
             return
         page: list[Commit] = []
-        for seq, first_position, n, at, writer, digest, body in rows:
+        for seq, first_position, n, at, writer, digest, stored in rows:
+            body = unpack(stored)
             page.append(Commit(shard, seq, first_position, n, clock.to_us(at), writer, previous_hash, digest, body))
             previous_hash = digest
         yield page

@@ -7,6 +7,7 @@ import psycopg
 from scrip.ledger.v1 import events_pb2 as pb
 
 from services.runtime.clock import to_us
+from services.runtime.packing import unpack
 from services.runtime.postgres import Pool
 
 COMMITS_MAX = 64
@@ -75,7 +76,7 @@ async def project(pool: Pool) -> int:
         ):
             for shard, seq, at, body in commits:
                 batch = pb.EventBatch()
-                batch.ParseFromString(bytes(body))  # type: ignore[call-overload]
+                batch.ParseFromString(unpack(bytes(body)))  # type: ignore[call-overload]
                 for offset, event in enumerate(batch.events):
                     await copy.write_row(row_of(batch.first_position + offset, batch.shard, at, event))
                     if offset % ROWS_AT_ONCE == 0:
@@ -119,7 +120,7 @@ async def batch(pool: Pool, shard: int, seq: int) -> pb.EventBatch:
         row = await cursor.fetchone()
     if row is None:
         raise LookupError(f"shard {shard} has no commit {seq}")
-    return pb.EventBatch.FromString(row[0])  # type: ignore[arg-type]
+    return pb.EventBatch.FromString(unpack(row[0]))  # type: ignore[arg-type]
 
 
 async def of_reservation(pool: Pool, shard: int, account_id: str, reservation_id: str) -> list[tuple[pb.Event, int]]:
@@ -194,7 +195,7 @@ async def _found(
             for seq, position, at, body in commits:
                 first_position = position if first_position is None else first_position
                 projected = seq
-                events = pb.EventBatch.FromString(body).events
+                events = pb.EventBatch.FromString(unpack(body)).events
                 tail += [(event, to_us(at)) for event in events if belongs(event)]
             if len(commits) < COMMITS_MAX:
                 break

@@ -9,6 +9,7 @@ from scrip.ledger.v1 import events_pb2 as pb
 
 from services.ledger.store import entries
 from services.runtime.clock import from_us, to_us
+from services.runtime.packing import unpack
 from services.runtime.postgres import Pool
 
 # Beyond every position.
@@ -169,7 +170,7 @@ async def _commits(pool: Pool, shard: int, after_seq: int) -> list[tuple[int, pb
             "SELECT seq, body FROM log WHERE shard = %s AND seq > %s ORDER BY seq LIMIT %s",
             (shard, after_seq, entries.COMMITS_MAX),
         )
-        return [(seq, pb.EventBatch.FromString(body)) for seq, body in await cursor.fetchall()]
+        return [(seq, pb.EventBatch.FromString(unpack(body))) for seq, body in await cursor.fetchall()]
 
 
 async def _entries(pool: Pool, query: str, parameters: dict[str, Any]) -> list[Entry]:

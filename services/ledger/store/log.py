@@ -17,6 +17,7 @@ import psycopg
 from psycopg.types.numeric import Int4, Int8
 
 from services.runtime import clock
+from services.runtime.packing import pack, unpack
 
 CONNECT_SECONDS = 3
 STATEMENT_MS = 5_000
@@ -95,7 +96,7 @@ class LogStore:
                 [clock.from_us(c.at) for c in ordered],
                 [c.previous_hash for c in ordered],
                 [c.hash for c in ordered],
-                [c.body for c in ordered],
+                [pack(c.body) for c in ordered],
                 Int8(min(c.seq for c in ordered) - 1),
                 Int8(max(c.seq for c in ordered) - 1),
             ),
@@ -126,7 +127,8 @@ class LogStore:
         """Commits after a number, in order; `previous_hash` is that of the one before them."""
         cursor = await self._execute(_READ, (Int4(shard), Int8(after_seq), Int4(limit)))
         commits: list[Commit] = []
-        for seq, first_position, n, at, writer, digest, body in await cursor.fetchall():
+        for seq, first_position, n, at, writer, digest, stored in await cursor.fetchall():
+            body = unpack(stored)
             commits.append(Commit(shard, seq, first_position, n, clock.to_us(at), writer, previous_hash, digest, body))
             previous_hash = digest
         return commits
