@@ -126,7 +126,7 @@ def _request_ids() -> Add:
     def add(first: int, last: int) -> RequestIds:
         at = clock.now_us()
         for number in range(first, last):
-            ids.add(key_of(7, new_id()), _fingerprint(number), place_of(number, 1, False), at + DAY, at)
+            ids.add(key_of("acc", new_id()), _fingerprint(number), place_of(number, 1, False), at + DAY, at)
         return ids
 
     return add

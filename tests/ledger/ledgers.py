@@ -172,11 +172,12 @@ def _account(account: Account) -> dict[str, Any]:
     assert set(deadlines_of(account)) <= set(account.deadlines or ())
     told = asdict(account) | {
         "deadlines": deadlines_of(account),
+        "more": account.more._replace(lapsing=(), refunds=None, transfers=None, received=None),
         "burn": [grant.number for grant in account.burn],
-        "lapsing": sorted(grant.number for grant in account.lapsing or ()),
-        "refunds": account.refunds or {},
-        "transfers": {key: asdict(transfer) for key, transfer in (account.transfers or {}).items()},
-        "received": account.received or {},
+        "lapsing": sorted(grant.number for grant in account.lapsing),
+        "refunds": account.refunds,
+        "transfers": {key: asdict(transfer) for key, transfer in account.transfers.items()},
+        "received": account.received,
     }
     without_marks: dict[str, Any] = _without_epochs(told)
     return without_marks
@@ -185,4 +186,6 @@ def _account(account: Account) -> dict[str, Any]:
 def _without_epochs(told: Any) -> Any:
     if isinstance(told, dict):
         return {key: _without_epochs(value) for key, value in told.items() if key != "epoch"}
+    if isinstance(told, list | tuple):
+        return [_without_epochs(value) for value in told]
     return told

@@ -16,8 +16,7 @@ from services.ledger.application.results import (
 )
 from services.ledger.domain import commands as cmd
 from services.ledger.domain import errors
-from services.ledger.domain.account import Reservation, ReservationState
-from services.ledger.domain.commands import Allocation
+from services.ledger.domain.account import Allocation, Reservation, ReservationState
 from services.ledger.domain.reservation_history import captured_of, refunded_of, reservation_of
 from services.ledger.store import entries
 from services.runtime.postgres import Pool

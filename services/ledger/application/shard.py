@@ -23,7 +23,7 @@ from services.ledger.domain.decide import decide
 from services.ledger.domain.due import due
 from services.ledger.domain.evolve import evolve
 from services.ledger.domain.journal import Journal
-from services.ledger.domain.request_ids import RequestIds, key_of, parse_place, place_of
+from services.ledger.domain.request_ids import RequestIds, key_of, key_of_ended, parse_place, place_of
 from services.ledger.store.log import Commit
 from services.runtime import chain
 
@@ -97,7 +97,7 @@ class Shard:
             if request_id:
                 fingerprint = int.from_bytes(event.fingerprint, "big")
                 place = place_of(seq, index, event.kind == _REFUSED)
-                add(key_of(account.salt, request_id), fingerprint, place, event.remember_until, at)
+                add(key_of(account_id, request_id), fingerprint, place, event.remember_until, at)
             if ended is not None and ended[2] > at:
                 add(ended[0], ended[1], place_of(seq, index, False), ended[2], at)
             if event.kind == _SENT:
@@ -148,17 +148,17 @@ class Shard:
         key = 0
         try:
             if account is not None:
-                deadlines = account.deadlines
-                may_lapse = (deadlines and deadlines[0][0] <= self.now) or account.owed or account.lapsing
+                deadlines, more = account.deadlines, account.more
+                may_lapse = (deadlines and deadlines[0][0] <= self.now) or more.owed or more.lapsing
                 if may_lapse and not self._lapse(account):
                     return None
                 if "request_id" in cause:
-                    key = key_of(account.salt, cause["request_id"])
+                    key = key_of(account_id, cause["request_id"])
                     found = self.request_ids.find(key)
                     if found is not None:
                         return self._replayed(account, command, found)
                 if isinstance(command, cmd.ReserveCredits) and command.reservation_id not in account.open_reservations:
-                    found = self.request_ids.find(_ended_key(account, command.reservation_id))
+                    found = self.request_ids.find(key_of_ended(account_id, command.reservation_id))
                     # Refusals that come first (domain/errors.py) are for `decide`.
                     is_late = command.not_after < self.now
                     if found is not None and not is_late and account.state is not AccountState.CLOSED:
@@ -197,7 +197,7 @@ class Shard:
             if isinstance(command, cmd.SendTransfer):
                 self._finish_here(account, command)
         # What a release or final capture gave back to a dead grant lapses at once; what came in repays.
-        if account.lapsing or account.owed:
+        if account.more.lapsing or account.more.owed:
             self._lapse(account)
         elif account.deadlines:
             self._watch(account)
@@ -287,7 +287,7 @@ class Shard:
     def _finish_here(self, account: Account, command: cmd.SendTransfer) -> None:
         """Where the other account is on this shard too, the transfer is over in the same batch."""
         other = self.accounts.get(command.to_account_id)
-        transfer = (account.transfers or {}).get(command.transfer_id)
+        transfer = account.transfers.get(command.transfer_id)
         if other is not None and transfer is not None:
             self._lapse(other)
             self._finish_transfer(account, transfer, other)
@@ -330,7 +330,7 @@ class Shard:
             account = evolve(None, event, self.now, self._journal)
             self.accounts[account.account_id] = account
             self._opened.append(account.account_id)
-            key = key_of(account.salt, event.request_id)
+            key = key_of(account.account_id, event.request_id)
         else:
             evolve(account, event, self.now, self._journal)
         if key:
@@ -346,11 +346,12 @@ class Shard:
         return account
 
     def _watch(self, account: Account) -> None:
-        """Knows when something lapses first on an account."""
+        """Wakes in time for what lapses first on an account; too early, for what has ended since, does no harm."""
         if not account.deadlines:
             return
         account_id, first = account.account_id, account.deadlines[0][0]
-        if self._watched.get(account_id) != first:
+        watched = self._watched.get(account_id)
+        if watched is None or first < watched:
             self._watched[account_id] = first
             heapq.heappush(self._deadlines, (first, account_id))
             # Entries that no longer count go once they are most of the heap; a grant's may lie years ahead.
@@ -388,12 +389,7 @@ def _ended_by(account: Account | None, event: pb.Event) -> tuple[int, int, int] 
     if account is None or (event.kind == pb.EVENT_KIND_RESERVATION_CAPTURED and not event.final):
         return None
     reservation = account.open_reservations[event.reservation_id]
-    return _ended_key(account, reservation.reservation_id), reservation.amount, reservation.remember_until
-
-
-def _ended_key(account: Account, reservation_id: str) -> int:
-    # Another salt, so that the two kinds of id do not meet.
-    return key_of(account.salt ^ 1, reservation_id)
+    return key_of_ended(account.account_id, reservation.reservation_id), reservation.amount, reservation.remember_until
 
 
 def _subject(account: Account, command: cmd.Command) -> Account | Reservation:

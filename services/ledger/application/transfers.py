@@ -94,7 +94,7 @@ class Transfers:
 
         def look(shard: Shard) -> bool:
             account = shard.accounts.get(command.account_id)
-            key = key_of(account.salt, command.cause["request_id"]) if account else 0
+            key = key_of(account.account_id, command.cause["request_id"]) if account else 0
             return shard.request_ids.find(key) is not None
 
         return await self._ledger.read_shard(self._ledger.shard_number(command.account_id), look)
@@ -104,7 +104,7 @@ class Transfers:
 
         def look(shard: Shard) -> Transfer | None:
             account = shard.accounts.get(account_id)
-            return (account.transfers or {}).get(transfer_id) if account else None
+            return account.transfers.get(transfer_id) if account else None
 
         try:
             async with asyncio.timeout(WAIT_SECONDS):

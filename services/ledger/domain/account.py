@@ -1,14 +1,18 @@
 """The state of one account, as its events made it. Plain slotted classes, changed in place for speed.
 
-`epoch` on each is the journal's mark of the batch that saved it last; it is no part of the state. Collections of an
-account that most accounts never need are made when they are first needed.
+`epoch` on each is the journal's mark of the batch that saved it last; it is no part of the state.
+
+A million accounts fit in memory, and a command waits for few cache lines, because there is little of each: what most
+accounts do not have is made when it is first needed, and short collections are tuples, which also makes undoing exact.
 """
 
 import copy
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from heapq import heappush
+from typing import NamedTuple
 
 # Later than every time there is: what never lapses sorts last.
 NEVER = 1 << 62
@@ -16,6 +20,8 @@ NEVER = 1 << 62
 CREDIT = 0
 # When something lapses: (time, grant number or 0, reservation id).
 Deadline = tuple[int, int, str]
+# A part of an amount: (number of the grant within its account, microcredits).
+Allocation = tuple[int, int]
 
 
 class AccountState(IntEnum):
@@ -78,7 +84,7 @@ class Grant:
 
 @dataclass(slots=True, eq=False)
 class Reservation:
-    """Credits set aside; `holds` maps the numbers of the grants they came from, in burn order, to what is left.
+    """Credits set aside; `holds` is what is left of them by the grants they came from, in burn order.
 
     `remember_until` is until when its id is known after it has ended, so that it cannot be made again.
     """
@@ -88,7 +94,7 @@ class Reservation:
     reserved: int
     expires_at: int
     created_at: int
-    holds: dict[int, int]
+    holds: tuple[Allocation, ...]
     remember_until: int = 0
     state: ReservationState = ReservationState.OPEN
     captured: int = 0
@@ -105,7 +111,7 @@ class Reservation:
             self.reserved,
             self.expires_at,
             self.created_at,
-            {},
+            (),
             self.remember_until,
             self.state,
             self.captured,
@@ -124,7 +130,42 @@ class Transfer:
     amount: int
     expires_at: int
     created_at: int
-    parts: tuple[tuple[int, int], ...]
+    parts: tuple[Allocation, ...]
+
+
+class _NoReservations(dict[str, Reservation]):
+    """What accounts without open reservations share; it stays empty."""
+
+    def __setitem__(self, reservation_id: str, reservation: Reservation) -> None:
+        raise TypeError("an account's first reservation needs a dict of its own")
+
+
+NO_RESERVATIONS = _NoReservations()
+
+
+class More(NamedTuple):
+    """What few accounts have: credit, transfers, refunds, and credits that came back to dead grants.
+
+    Unchanging but for its mappings, which are made when they are first needed.
+    """
+
+    credit_limit: int = 0
+    owed: int = 0
+    on_credit: int = 0
+    transferred_in: int = 0
+    transferred_out: int = 0
+    # Dead grants to which something came back; it lapses by the next event.
+    lapsing: tuple[Grant, ...] = ()
+    # By reservation: what was refunded of its captures.
+    refunds: dict[str, int] | None = None
+    # Transfers under way from here, by id.
+    transfers: dict[str, Transfer] | None = None
+    # Transfers that came here, and whether they were taken in: for ever, for each may be sent again and arrives once.
+    received: dict[str, bool] | None = None
+
+
+# Of most accounts.
+NO_MORE = More()
 
 
 @dataclass(slots=True, eq=False)
@@ -136,38 +177,80 @@ class Account:
 
     account_id: str
     created_at: int
-    # Sets its request ids apart from those of other accounts.
-    salt: int
     state: AccountState = AccountState.ACTIVE
-    credit_limit: int = 0
     granted: int = 0
     available: int = 0
     reserved: int = 0
     spent: int = 0
     expired: int = 0
     voided: int = 0
-    owed: int = 0
-    on_credit: int = 0
-    transferred_in: int = 0
-    transferred_out: int = 0
     # How many grants there ever were: the number of the last one.
     grants_made: int = 0
-    # Grants that are scheduled, live, or dead with something still reserved of them, by number.
-    grants: dict[int, Grant] = field(default_factory=dict)
+    # Grants that are scheduled, live, or dead with something still reserved of them, in order of their numbers.
+    grants: tuple[Grant, ...] = ()
     # Live grants with something available, in burn order.
-    burn: list[Grant] = field(default_factory=list)
-    # Dead grants to which something came back; it lapses by the next event.
-    lapsing: Sequence[Grant] = ()
-    open_reservations: dict[str, Reservation] = field(default_factory=dict)
-    # By reservation: what was refunded of its captures.
-    refunds: dict[str, int] | None = None
-    # Transfers under way from here, by id.
-    transfers: dict[str, Transfer] | None = None
-    # Transfers that came here, and whether they were taken in: for ever, for each may be sent again and arrives once.
-    received: dict[str, bool] | None = None
+    burn: tuple[Grant, ...] = ()
+    # NO_RESERVATIONS when there are none.
+    open_reservations: dict[str, Reservation] = field(default_factory=lambda: NO_RESERVATIONS)
+    more: More = NO_MORE
     # A heap of what lapses when; entries that no longer hold are skipped when they come up.
     deadlines: list[Deadline] | None = None
     epoch: int = 0
+
+    @property
+    def credit_limit(self) -> int:
+        """How far below zero available credits may go."""
+        return self.more.credit_limit
+
+    @property
+    def owed(self) -> int:
+        """What was spent on credit and is not repaid."""
+        return self.more.owed
+
+    @property
+    def on_credit(self) -> int:
+        """What is reserved on credit."""
+        return self.more.on_credit
+
+    @property
+    def refunds(self) -> Mapping[str, int]:
+        """By reservation: what was refunded of its captures."""
+        return self.more.refunds or {}
+
+    @property
+    def transfers(self) -> Mapping[str, Transfer]:
+        """Transfers under way from here, by id."""
+        return self.more.transfers or {}
+
+    @property
+    def received(self) -> Mapping[str, bool]:
+        """Transfers that came here, and whether they were taken in."""
+        return self.more.received or {}
+
+    @property
+    def lapsing(self) -> tuple[Grant, ...]:
+        """Dead grants to which something came back."""
+        return self.more.lapsing
+
+    def grant(self, number: int) -> Grant:
+        """The grant of a number; raises KeyError where there is none."""
+        found = self.find_grant(number)
+        if found is None:
+            raise KeyError(number)
+        return found
+
+    def find_grant(self, number: int) -> Grant | None:
+        """The grant of a number, if it is still here."""
+        grants = self.grants
+        if not grants:
+            return None
+        # Numbers follow each other where none is gone.
+        place = number - grants[0].number
+        if not 0 <= place < len(grants) or grants[place].number != number:
+            place = bisect_left(grants, number, key=_number_of)
+        if place < len(grants) and grants[place].number == number:
+            return grants[place]
+        return None
 
     def add_deadline(self, deadline: Deadline) -> None:
         """Lets something lapse at a time."""
@@ -178,16 +261,27 @@ class Account:
 
     def order_grants(self) -> None:
         """Derives burn order from the grants; for state that was restored."""
-        self.burn = sorted(
-            (g for g in self.grants.values() if g.available and g.state is GrantState.LIVE), key=Grant.burn_key
+        self.burn = tuple(
+            sorted((g for g in self.grants if g.available and g.state is GrantState.LIVE), key=Grant.burn_key)
         )
-        self.lapsing = tuple(g for g in self.grants.values() if g.available and g.state is not GrantState.LIVE)
+        lapsing = tuple(g for g in self.grants if g.available and g.state is not GrantState.LIVE)
+        if lapsing:
+            self.more = self.more._replace(lapsing=lapsing)
+
+
+def reservations_by_id(reservations: Iterable[Reservation]) -> dict[str, Reservation]:
+    """Open reservations as an account has them."""
+    return {reservation.reservation_id: reservation for reservation in reservations} or NO_RESERVATIONS
+
+
+def _number_of(grant: Grant) -> int:
+    return grant.number
 
 
 def deadlines_of(account: Account) -> list[Deadline]:
     """The heap of what lapses when, without entries that no longer hold."""
     found = [(r.expires_at, 0, r.reservation_id) for r in account.open_reservations.values()]
-    found += [(moment, g.number, "") for g in account.grants.values() if (moment := g.next_deadline())]
+    found += [(moment, g.number, "") for g in account.grants if (moment := g.next_deadline())]
     # Sorted is a heap.
     found.sort()
     return found

@@ -1,7 +1,6 @@
 """Parts of an amount: which grants it comes from, or goes back to."""
 
-from services.ledger.domain.account import CREDIT, Account, GrantState, Reservation
-from services.ledger.domain.commands import Allocation
+from services.ledger.domain.account import CREDIT, Account, Allocation, GrantState, Reservation
 
 # Numbers of grants, and how much of each: as an event has them.
 Parts = tuple[list[int], list[int]]
@@ -28,7 +27,7 @@ def take_held(reservation: Reservation, amount: int, passing_over: int = 0) -> P
     """Parts from the grants a reservation holds, in burn order, after the first `passing_over` of it."""
     numbers: list[int] = []
     amounts: list[int] = []
-    for number, held in reservation.holds.items():
+    for number, held in reservation.holds:
         if not amount:
             break
         if passing_over:
@@ -58,7 +57,7 @@ def give_back(account: Account, taken: tuple[Allocation, ...], amount: int, pass
         if number == CREDIT:
             part = min(part, account.owed - parts.get(CREDIT, 0))
         else:
-            grant = account.grants.get(number)
+            grant = account.find_grant(number)
             if grant is None or grant.state is not GrantState.LIVE:
                 continue
         if part:

@@ -44,7 +44,7 @@ def balance_at(account: Account, at: int) -> Balance:
         expired=account.expired,
         voided=account.voided,
         grants=sorted(
-            (grant.copy() for grant in account.grants.values() if grant.available or grant.reserved),
+            (grant.copy() for grant in account.grants if grant.available or grant.reserved),
             key=Grant.burn_key,
         ),
         reservations=[r.copy() for r in islice(account.open_reservations.values(), RESERVATIONS_SHOWN)],

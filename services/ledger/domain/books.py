@@ -10,7 +10,7 @@ def books_of(accounts: Iterable[Account]) -> dict[Book, int]:
     """Microcredits in each book; together zero. Transit is positive where more was sent than came in."""
     books = dict.fromkeys(Book, 0)
     for account in accounts:
-        transit = account.transferred_out - account.transferred_in
+        transit = account.more.transferred_out - account.more.transferred_in
         books[Book.AVAILABLE] += account.available
         books[Book.RESERVED] += account.reserved
         books[Book.REVENUE] += account.spent

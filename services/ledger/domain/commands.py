@@ -9,11 +9,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from services.ledger.domain.account import AccountState, Transfer
+from services.ledger.domain.account import AccountState, Allocation, Transfer
 
 Cause = dict[str, Any]
-# A part of an amount: (number of the grant within its account, microcredits).
-Allocation = tuple[int, int]
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ def due(account: Account, at: int) -> pb.Event | None:
     while deadlines and deadlines[0][0] <= at:
         moment, number, reservation_id = deadlines[0]
         if number:
-            grant = account.grants.get(number)
+            grant = account.find_grant(number)
             if grant is not None and grant.next_deadline() == moment:
                 return _begin(account, grant) if grant.state is GrantState.SCHEDULED else _lapse(account, grant)
         else:

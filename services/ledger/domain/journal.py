@@ -6,7 +6,7 @@ that lost its race costs what it touched, and an atomic group within a batch can
 
 from typing import Any
 
-from services.ledger.domain.account import Account, Grant, GrantState, Reservation, ReservationState
+from services.ledger.domain.account import Account, Allocation, Grant, GrantState, Reservation, ReservationState
 
 _Undo = tuple[Any, ...]
 
@@ -35,8 +35,8 @@ class Journal:
         """Saves an account's own fields."""
         a.epoch = self.epoch
         self._undo.append(
-            (_put_account, a, a.available, a.reserved, a.spent, a.granted, a.expired, a.voided, a.owed, a.on_credit,
-             a.state, a.credit_limit, a.grants_made, a.transferred_in, a.transferred_out)
+            (_put_account, a, a.available, a.reserved, a.spent, a.granted, a.expired, a.voided, a.state, a.grants_made,
+             a.grants, a.burn, a.open_reservations, a.more)
         )  # fmt: skip
 
     def grant(self, account: Account, g: Grant) -> None:
@@ -48,7 +48,7 @@ class Journal:
         """Saves a reservation."""
         r.epoch = self.epoch
         totals = (r.reserved, r.captured, r.released, r.shortfall, r.expires_at, r.ended_at)
-        self._undo.append((_put_reservation, account, r, r.state, totals, dict(r.holds)))
+        self._undo.append((_put_reservation, account, r, r.state, totals, r.holds))
 
     def member(self, account: Account, things: dict[Any, Any], key: object) -> None:
         """Saves what a mapping of the account holds under a key, or that it holds nothing."""
@@ -56,20 +56,18 @@ class Journal:
 
     def revert(self, mark: int = 0) -> set[str]:
         """Puts back everything since the mark; answers the accounts that were touched."""
-        touched: dict[str, Account] = {}
+        touched: set[str] = set()
         while len(self._undo) > mark:
             put, account, *saved = self._undo.pop()
             put(account, *saved)
-            touched[account.account_id] = account
-        for account in touched.values():
-            account.order_grants()
+            touched.add(account.account_id)
         self.epoch += 1
-        return set(touched)
+        return touched
 
 
 def _put_account(a: Account, *saved: Any) -> None:
-    a.available, a.reserved, a.spent, a.granted, a.expired, a.voided, a.owed, a.on_credit, *others = saved
-    a.state, a.credit_limit, a.grants_made, a.transferred_in, a.transferred_out = others
+    a.available, a.reserved, a.spent, a.granted, a.expired, a.voided, a.state, a.grants_made, *others = saved
+    a.grants, a.burn, a.open_reservations, a.more = others
 
 
 def _put_grant(account: Account, g: Grant, state: GrantState, available: int, reserved: int) -> None:
@@ -80,7 +78,7 @@ def _put_grant(account: Account, g: Grant, state: GrantState, available: int, re
 
 
 def _put_reservation(
-    account: Account, r: Reservation, state: ReservationState, totals: tuple[int, ...], holds: dict[int, int]
+    account: Account, r: Reservation, state: ReservationState, totals: tuple[int, ...], holds: tuple[Allocation, ...]
 ) -> None:
     r.reserved, r.captured, r.released, r.shortfall, r.expires_at, r.ended_at = totals
     r.state, r.holds = state, holds

@@ -28,14 +28,14 @@ _FULL = 0.6
 Found = tuple[int, int]
 
 
-def salt_of(account_id: str) -> int:
-    """What sets the ids of one account apart from those of others."""
-    return xxh3_64_intdigest(account_id.encode())
+def key_of(account_id: str, request_id: str) -> int:
+    """64 bits of a request id within its account; never 0."""
+    return xxh3_64_intdigest(f"{account_id}\0{request_id}".encode()) or 1
 
 
-def key_of(salt: int, request_id: str) -> int:
-    """64 bits of an id within its account; never 0."""
-    return xxh3_64_intdigest(request_id.encode(), salt) or 1
+def key_of_ended(account_id: str, reservation_id: str) -> int:
+    """The same for the id of a reservation that has ended: the two kinds of id do not meet."""
+    return xxh3_64_intdigest(f"{account_id}\1{reservation_id}".encode()) or 1
 
 
 def place_of(seq: int, index: int, refused: bool) -> int:
@@ -127,9 +127,9 @@ class RequestIds:
             table = self._next_table(which, at)
         keys, mask = table.keys, table.mask
         slot = key & mask
-        while keys[slot] and keys[slot] != key:
+        while (found := keys[slot]) and found != key:
             slot = (slot + 1) & mask
-        if not keys[slot]:
+        if not found:
             table.used += 1
             keys[slot] = key
         table.fingerprints[slot] = fingerprint

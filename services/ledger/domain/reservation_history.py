@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 from scrip.ledger.v1 import events_pb2 as pb
 
-from services.ledger.domain.account import Reservation, ReservationState
-from services.ledger.domain.commands import Allocation
+from services.ledger.domain.account import Allocation, Reservation, ReservationState
 
 
 def reservation_of(events: Iterable[tuple[pb.Event, int]]) -> Reservation | None:
@@ -15,7 +14,7 @@ def reservation_of(events: Iterable[tuple[pb.Event, int]]) -> Reservation | None
         kind = event.kind
         if kind == pb.EVENT_KIND_CREDITS_RESERVED:
             amount = event.amount_micros
-            found = Reservation(event.reservation_id, amount, amount, event.expires_at, at, {}, event.remember_until)
+            found = Reservation(event.reservation_id, amount, amount, event.expires_at, at, (), event.remember_until)
         elif found is None:
             continue
         elif kind == pb.EVENT_KIND_RESERVATION_EXTENDED:

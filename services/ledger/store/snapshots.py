@@ -13,7 +13,7 @@ from services.runtime.postgres import Pool
 
 # Which program folds to the state that is stored. To be raised with every change of what an event does to an account,
 # of what a shard remembers, or of how that is serialized: then the log is folded from its beginning once.
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 KEPT = 2
 CONNECT_SECONDS = 5
 # Writing a snapshot of gigabytes, part by part, in one transaction.

@@ -1,20 +1,22 @@
 """Accounts as messages of a snapshot, and back. Equal accounts give equal messages.
 
-What follows from the rest (burn order, deadlines, the salt) is derived; what belongs to a batch in hand is left out.
+What follows from the rest (burn order, deadlines) is derived; what belongs to a batch in hand is left out.
 """
 
 from scrip.ledger.v1 import snapshot_pb2
 
 from services.ledger.domain.account import (
+    NO_MORE,
     Account,
     AccountState,
     Grant,
     GrantState,
+    More,
     Reservation,
     Transfer,
     deadlines_of,
+    reservations_by_id,
 )
-from services.ledger.domain.request_ids import salt_of
 
 
 def fill_account(message: snapshot_pb2.SnapshotAccount, account: Account) -> None:
@@ -32,18 +34,18 @@ def fill_account(message: snapshot_pb2.SnapshotAccount, account: Account) -> Non
     message.voided_micros = account.voided
     message.owed_micros = account.owed
     message.on_credit_micros = account.on_credit
-    message.transferred_in_micros = account.transferred_in
-    message.transferred_out_micros = account.transferred_out
+    message.transferred_in_micros = account.more.transferred_in
+    message.transferred_out_micros = account.more.transferred_out
     message.grants_made = account.grants_made
-    for number in sorted(account.grants):
-        _fill_grant(message.grants.add(), account.grants[number])
+    for grant in account.grants:
+        _fill_grant(message.grants.add(), grant)
     for reservation in sorted(account.open_reservations.values(), key=_by_age):
         _fill_reservation(message.reservations.add(), reservation)
-    for reservation_id, refunded in sorted((account.refunds or {}).items()):
+    for reservation_id, refunded in sorted(account.refunds.items()):
         message.refunds.add(reservation_id=reservation_id, refunded_micros=refunded)
-    for transfer_id in sorted(account.transfers or {}):
-        _fill_transfer(message.transfers.add(), (account.transfers or {})[transfer_id])
-    for transfer_id, taken_in in sorted((account.received or {}).items()):
+    for transfer_id in sorted(account.transfers):
+        _fill_transfer(message.transfers.add(), account.transfers[transfer_id])
+    for transfer_id, taken_in in sorted(account.received.items()):
         (message.received if taken_in else message.rejected).append(transfer_id)
 
 
@@ -74,8 +76,8 @@ def _fill_reservation(message: snapshot_pb2.SnapshotReservation, reservation: Re
     message.expires_at = reservation.expires_at
     message.created_at = reservation.created_at
     message.remember_until = reservation.remember_until
-    message.hold_grants.extend(reservation.holds)
-    message.hold_amounts_micros.extend(reservation.holds.values())
+    message.hold_grants.extend(number for number, _ in reservation.holds)
+    message.hold_amounts_micros.extend(held for _, held in reservation.holds)
 
 
 def _fill_transfer(message: snapshot_pb2.SnapshotTransfer, transfer: Transfer) -> None:
@@ -93,33 +95,37 @@ def account_of(message: snapshot_pb2.SnapshotAccount) -> Account:
     account = Account(
         account_id=message.account_id,
         created_at=message.created_at,
-        salt=salt_of(message.account_id),
         state=AccountState(message.state),
-        credit_limit=message.credit_limit_micros,
         granted=message.granted_micros,
         available=message.available_micros,
         reserved=message.reserved_micros,
         spent=message.spent_micros,
         expired=message.expired_micros,
         voided=message.voided_micros,
+        grants_made=message.grants_made,
+        grants=tuple(_grant_of(grant) for grant in message.grants),
+        open_reservations=reservations_by_id(map(_reservation_of, message.reservations)),
+    )
+    more = _more_of(message)
+    if more != NO_MORE:
+        account.more = more
+    account.order_grants()
+    account.deadlines = deadlines_of(account) or None
+    return account
+
+
+def _more_of(message: snapshot_pb2.SnapshotAccount) -> More:
+    received = dict.fromkeys(message.received, True) | dict.fromkeys(message.rejected, False)
+    return More(
+        credit_limit=message.credit_limit_micros,
         owed=message.owed_micros,
         on_credit=message.on_credit_micros,
         transferred_in=message.transferred_in_micros,
         transferred_out=message.transferred_out_micros,
-        grants_made=message.grants_made,
-        grants={grant.number: _grant_of(grant) for grant in message.grants},
-        open_reservations={r.reservation_id: _reservation_of(r) for r in message.reservations},
+        refunds={refund.reservation_id: refund.refunded_micros for refund in message.refunds} or None,
+        transfers={transfer.transfer_id: _transfer_of(transfer) for transfer in message.transfers} or None,
+        received=received or None,
     )
-    # Most accounts never need these: they are made when they are first needed.
-    if message.refunds:
-        account.refunds = {refund.reservation_id: refund.refunded_micros for refund in message.refunds}
-    if message.transfers:
-        account.transfers = {transfer.transfer_id: _transfer_of(transfer) for transfer in message.transfers}
-    if message.received or message.rejected:
-        account.received = dict.fromkeys(message.received, True) | dict.fromkeys(message.rejected, False)
-    account.order_grants()
-    account.deadlines = deadlines_of(account) or None
-    return account
 
 
 def _grant_of(message: snapshot_pb2.SnapshotGrant) -> Grant:
@@ -145,7 +151,7 @@ def _reservation_of(message: snapshot_pb2.SnapshotReservation) -> Reservation:
         reserved=message.reserved_micros,
         expires_at=message.expires_at,
         created_at=message.created_at,
-        holds=dict(zip(message.hold_grants, message.hold_amounts_micros, strict=True)),
+        holds=tuple(zip(message.hold_grants, message.hold_amounts_micros, strict=True)),
         remember_until=message.remember_until,
         captured=message.captured_micros,
         shortfall=message.shortfall_micros,

@@ -207,7 +207,7 @@ class Book:
 
     def left(self, account_id: str = "a") -> dict[str, int]:
         """What is available in each grant that is in memory."""
-        return {grant.grant_id: grant.available for grant in self.account(account_id).grants.values()}
+        return {grant.grant_id: grant.available for grant in self.account(account_id).grants}
 
     @property
     def last(self) -> list[pb.Event]:

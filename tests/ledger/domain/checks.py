@@ -48,25 +48,25 @@ def compare(shard: Shard, model: Model) -> None:
 
 def told(a: Account) -> Thing:
     """What an account says."""
-    ids = {number: grant.grant_id for number, grant in a.grants.items()} | {CREDIT: "credit"}
+    ids = {grant.number: grant.grant_id for grant in a.grants} | {CREDIT: "credit"}
     names = ("granted", "available", "reserved", "spent", "expired", "voided")
     return {
         "state": a.state.name,
         "limit": a.credit_limit,
         "amounts": {name: getattr(a, name) for name in names},
         "credit": (a.owed, a.on_credit),
-        "grants": {g.grant_id: (g.state.name, g.amount, g.available, g.reserved) for g in a.grants.values()},
+        "grants": {g.grant_id: (g.state.name, g.amount, g.available, g.reserved) for g in a.grants},
         "reservations": {
             r.reservation_id: (
                 r.amount,
                 r.captured,
                 r.expires_at,
-                {ids[number]: part for number, part in r.holds.items() if part},
+                {ids[number]: part for number, part in r.holds if part},
             )
             for r in a.open_reservations.values()
         },
-        "under way": {transfer.transfer_id: transfer.amount for transfer in (a.transfers or {}).values()},
-        "arrived": a.received or {},
+        "under way": {transfer.transfer_id: transfer.amount for transfer in a.transfers.values()},
+        "arrived": a.received,
     }
 
 
@@ -117,7 +117,7 @@ class Follower:
         for account in self.accounts.values():
             # What is owed is paid as far as it can be, and what came back to dead grants lapsed, in the same commit.
             assert not (account.owed and account.burn)
-            for grant in account.grants.values():
+            for grant in account.grants:
                 assert grant.state in (GrantState.LIVE, GrantState.SCHEDULED) or grant.reserved > grant.available == 0
 
     def _follow(self, event: pb.Event, at: int) -> None:
@@ -156,7 +156,7 @@ def _check_parts(before: Account | None, event: pb.Event) -> None:
     if event.kind in PARTED:
         assert sum(taken.values()) == event.amount_micros
     if before is not None and event.final:
-        holds = before.open_reservations[event.reservation_id].holds
+        holds = dict(before.open_reservations[event.reservation_id].holds)
         if event.released_micros:
             assert returned == {number: held - taken.get(number, 0) for number, held in holds.items()
                                 if held > taken.get(number, 0)}  # fmt: skip
@@ -168,12 +168,12 @@ def check_account(a: Account) -> None:
     assert a.granted == a.available + a.reserved + a.spent + a.expired + a.voided
     assert a.available >= -a.credit_limit
     assert min(a.granted, a.reserved, a.spent, a.expired, a.voided, a.owed, a.on_credit) >= 0
-    assert a.available == sum(grant.available for grant in a.grants.values()) - a.owed - a.on_credit
-    assert a.reserved == sum(grant.reserved for grant in a.grants.values()) + a.on_credit
+    assert a.available == sum(grant.available for grant in a.grants) - a.owed - a.on_credit
+    assert a.reserved == sum(grant.reserved for grant in a.grants) + a.on_credit
     assert a.reserved == sum(reservation.reserved for reservation in a.open_reservations.values())
-    for grant in a.grants.values():
+    for grant in a.grants:
         assert grant.available >= 0
         assert grant.reserved >= 0
         assert grant.available + grant.reserved <= grant.amount
     for reservation in a.open_reservations.values():
-        assert sum(reservation.holds.values()) == reservation.reserved
+        assert sum(held for _, held in reservation.holds) == reservation.reserved

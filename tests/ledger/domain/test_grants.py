@@ -20,7 +20,7 @@ def test_grants_burn_by_priority_then_expiry_then_age_then_id(book: Book) -> Non
     for turn in range(6):
         book.reserve(f"r{turn}", 10)
         (number,) = book.last[0].allocation_grants
-        order.append(book.account().grants[number].grant_id)
+        order.append(book.account().grant(number).grant_id)
     assert order == ["first", "soon", "never", "y", "z", "a"]
 
 

@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ledger.domain import request_ids
-from services.ledger.domain.request_ids import HOUR, MINUTE, SPANS, RequestIds, key_of, parse_place, place_of, salt_of
+from services.ledger.domain.request_ids import (
+    HOUR,
+    MINUTE,
+    SPANS,
+    RequestIds,
+    key_of,
+    key_of_ended,
+    parse_place,
+    place_of,
+)
 from tests.ledger.domain.book import DAY, START
 
 LIVES = (MINUTE, HOUR, HOUR + 1, DAY, 30 * DAY, 365 * DAY)
@@ -160,6 +169,6 @@ def test_a_place_holds_commit_number_and_refusal(seq: int, index: int, refused: 
 
 
 def test_ids_of_two_accounts_do_not_meet() -> None:
-    """The same id on another account is another key; and keys are the same in every process."""
-    assert key_of(salt_of("a"), "q") != key_of(salt_of("b"), "q")
-    assert key_of(salt_of("a"), "q") == 14_277_345_423_365_488_877
+    """The same id on another account, or of a reservation, is another key; and keys are the same in every process."""
+    assert len({key_of("a", "q"), key_of("b", "q"), key_of_ended("a", "q")}) == 3
+    assert key_of("a", "q") == 13_258_444_100_288_919_988

@@ -48,11 +48,11 @@ def test_expiry_is_carried_over_a_transfer(pair: Book) -> None:
     pair.grant(10, "soon", lasts=HOUR, priority=1)
     pair.grant(10, "later", lasts=DAY, priority=2)
     pair.send("t", 25)
-    assert pair.account("b").grants[1].expires_at == pair.at + HOUR
+    assert pair.account("b").grant(1).expires_at == pair.at + HOUR
     pair.wait(HOUR)
     assert (pair.balance("b").expired, pair.balance().expired) == (25, 0)
     pair.send("u", 5)
-    assert pair.account("b").grants[2].expires_at == 0
+    assert pair.account("b").grant(2).expires_at == 0
 
 
 def test_a_transfer_to_a_closed_account_comes_back_in_the_same_commit(pair: Book) -> None:
@@ -62,7 +62,7 @@ def test_a_transfer_to_a_closed_account_comes_back_in_the_same_commit(pair: Book
     assert pair.kinds == ["TRANSFER_SENT", "TRANSFER_RETURNED"]
     assert pair.last[1].reason == "ACCOUNT_CLOSED"
     assert (pair.balance().available, pair.balance().voided, pair.left()) == (100, 0, {"g": 100})
-    assert (pair.account().transferred_out, pair.account().transfers) == (0, {})
+    assert (pair.account().more.transferred_out, pair.account().transfers) == (0, {})
 
 
 def test_a_transfer_for_which_there_is_no_room_is_rejected_and_comes_back(
@@ -112,7 +112,7 @@ def test_what_comes_back_to_a_dead_grant_is_a_new_one(pair: Book) -> None:
     pair.wait(HOUR)
     pair.do(cmd.ReturnTransfer, transfer_id="t", grant_id="new", reason="ACCOUNT_CLOSED")
     assert pair.left() == {"g": 100, "new": 10}
-    assert pair.account().grants[3].expires_at == pair.at + 30 * DAY
+    assert pair.account().grant(3).expires_at == pair.at + 30 * DAY
     assert (pair.balance().available, pair.balance().granted, pair.balance().voided) == (110, 110, 0)
 
 

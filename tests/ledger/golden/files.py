@@ -65,8 +65,8 @@ def _told(a: Account) -> dict[str, Any]:
         "voided": a.voided,
         "owed": a.owed,
         "on_credit": a.on_credit,
-        "transferred_in": a.transferred_in,
-        "transferred_out": a.transferred_out,
+        "transferred_in": a.more.transferred_in,
+        "transferred_out": a.more.transferred_out,
         "grants_made": a.grants_made,
         "grants": [
             {
@@ -82,7 +82,7 @@ def _told(a: Account) -> dict[str, Any]:
                 "created_at": g.created_at,
                 "state": g.state.name,
             }
-            for _, g in sorted(a.grants.items())
+            for g in a.grants
         ],
         "burn": [grant.number for grant in a.burn],
         "open_reservations": [
@@ -95,11 +95,11 @@ def _told(a: Account) -> dict[str, Any]:
                 "expires_at": r.expires_at,
                 "created_at": r.created_at,
                 "remember_until": r.remember_until,
-                "holds": [[number, part] for number, part in sorted(r.holds.items()) if part],
+                "holds": [[number, part] for number, part in sorted(r.holds) if part],
             }
             for _, r in sorted(a.open_reservations.items())
         ],
-        "refunds": a.refunds or {},
+        "refunds": a.refunds,
         "transfers": [
             {
                 "transfer_id": t.transfer_id,
@@ -109,7 +109,7 @@ def _told(a: Account) -> dict[str, Any]:
                 "created_at": t.created_at,
                 "parts": [list(part) for part in t.parts],
             }
-            for _, t in sorted((a.transfers or {}).items())
+            for _, t in sorted(a.transfers.items())
         ],
-        "received": a.received or {},
+        "received": a.received,
     }

@@ -130,10 +130,10 @@ def _unequal(account: Account) -> Iterator[str]:
             f"account {a.account_id}: granted {a.granted} is not available {a.available} + reserved {a.reserved}"
             f" + spent {a.spent} + expired {a.expired} + voided {a.voided}"
         )
-    grants = sum(grant.available for grant in a.grants.values()) - a.owed - a.on_credit
+    grants = sum(grant.available for grant in a.grants) - a.owed - a.on_credit
     if a.available != grants:
         yield f"account {a.account_id}: {a.available} available, but its grants less its credit come to {grants}"
-    held = sum(grant.reserved for grant in a.grants.values()) + a.on_credit
+    held = sum(grant.reserved for grant in a.grants) + a.on_credit
     open_ = sum(reservation.reserved for reservation in a.open_reservations.values())
     if not a.reserved == held == open_:
         yield f"account {a.account_id}: {a.reserved} reserved, {held} of grants and credit, {open_} by reservations"

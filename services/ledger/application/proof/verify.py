@@ -123,7 +123,7 @@ class _ShardCheck:
         for account in fold.shard.accounts.values():
             if shard_of(account.account_id, self._shards) != self._number:
                 self._add(f"account {account.account_id} belongs to shard {shard_of(account.account_id, self._shards)}")
-            result.under_way += sum(transfer.amount for transfer in (account.transfers or {}).values())
+            result.under_way += sum(transfer.amount for transfer in account.transfers.values())
         result.accounts = len(fold.shard.accounts)
         result.books = fold.books
 

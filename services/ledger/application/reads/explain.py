@@ -80,7 +80,7 @@ class Explain:
             account = shard.accounts.get(account_id)
             if account is None:
                 raise errors.AccountNotFoundError(account_id=account_id)
-            found = shard.request_ids.find(key_of(account.salt, request_id))
+            found = shard.request_ids.find(key_of(account_id, request_id))
             return parse_place(found[1])[:2] if found else None
 
         number = self._ledger.shard_number(account_id)

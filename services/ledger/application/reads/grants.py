@@ -90,7 +90,7 @@ class Grants:
             account = shard.accounts.get(account_id)
             if account is None:
                 raise errors.AccountNotFoundError(account_id=account_id)
-            found = {number: account.grants[number].copy() for number in numbers if number in account.grants}
+            found = {number: grant.copy() for number in numbers if (grant := account.find_grant(number))}
             return _Living(found, account.state is AccountState.CLOSED, shard.at)
 
         return await self._ledger.read_shard(self._ledger.shard_number(account_id), look)

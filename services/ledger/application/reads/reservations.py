@@ -57,7 +57,7 @@ class Reservations:
             if account is None:
                 raise errors.AccountNotFoundError(account_id=account_id)
             found = account.open_reservations.get(reservation_id)
-            return found.copy() if found else None, (account.refunds or {}).get(reservation_id, 0)
+            return found.copy() if found else None, account.refunds.get(reservation_id, 0)
 
         number = self._ledger.shard_number(account_id)
         found, refunded = await self._ledger.read_shard(number, look)
@@ -82,7 +82,7 @@ class Reservations:
                 if one.created_at < created_before and (one.created_at, one.reservation_id) > after
             )
             oldest = heapq.nsmallest(limit, wanted, key=lambda one: (one.created_at, one.reservation_id))
-            refunds = account.refunds or {}
+            refunds = account.refunds
             told = [ReservationTold(one.copy(), refunds.get(one.reservation_id, 0)) for one in oldest]
             return told, f"{shard.number}:{shard.next_position - 1}"
 

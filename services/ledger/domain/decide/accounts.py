@@ -64,8 +64,8 @@ def _change_limit(account: Account, command: UpdateAccount, limit: int) -> pb.Ev
 def _close(account: Account, command: UpdateAccount) -> pb.Event:
     """Nothing may be reserved, owed or on its way; what is available goes only where that was declared."""
     available = sum(grant.available for grant in account.burn)
-    scheduled = sum(g.amount for g in account.grants.values() if g.state is GrantState.SCHEDULED)
-    transit = sum(transfer.amount for transfer in (account.transfers or {}).values())
+    scheduled = sum(g.amount for g in account.grants if g.state is GrantState.SCHEDULED)
+    transit = sum(transfer.amount for transfer in account.transfers.values())
     busy = account.open_reservations or account.reserved or account.owed or transit
     if busy or ((available or scheduled) and not command.void_available):
         raise errors.AccountNotEmptyError(

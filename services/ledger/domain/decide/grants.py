@@ -48,7 +48,7 @@ def refuse_too_much(account: Account, amount: int) -> None:
     """Raises where another grant would be one too many, or totals would no longer fit."""
     usable = len(account.burn)
     if len(account.grants) >= GRANTS_MAX:
-        usable += sum(g.state is GrantState.SCHEDULED for g in account.grants.values())
+        usable += sum(g.state is GrantState.SCHEDULED for g in account.grants)
     if usable >= GRANTS_MAX:
         raise errors.TooManyGrantsError(account_id=account.account_id, grants=usable, limit=GRANTS_MAX)
     refuse_out_of_range(account, amount, account.credit_limit)
@@ -56,7 +56,7 @@ def refuse_too_much(account: Account, amount: int) -> None:
 
 def refuse_out_of_range(account: Account, amount: int, credit_limit: int) -> None:
     """Raises where a total might not fit: all that came in, and what is lent beyond it, may be reserved or spent."""
-    ahead = sum(g.amount for g in account.grants.values() if g.state is GrantState.SCHEDULED)
+    ahead = sum(g.amount for g in account.grants if g.state is GrantState.SCHEDULED)
     if account.granted + ahead + amount + credit_limit > TOTAL_MICROS_MAX:
         raise errors.AmountOutOfRangeError(limit_micros=TOTAL_MICROS_MAX)
 
@@ -64,7 +64,7 @@ def refuse_out_of_range(account: Account, amount: int, credit_limit: int) -> Non
 def void(account: Account, command: VoidGrant) -> pb.Event:
     """What is available in it; what is reserved of it is withdrawn when it comes back."""
     refuse_closed(account)
-    found = next((g for g in account.grants.values() if g.grant_id == command.grant_id), None)
+    found = next((g for g in account.grants if g.grant_id == command.grant_id), None)
     if found is None:
         raise errors.GrantNotFoundError(account_id=account.account_id, grant_id=command.grant_id)
     if found.state not in (GrantState.SCHEDULED, GrantState.LIVE):
@@ -87,7 +87,7 @@ def refund(account: Account, command: RefundCapture, at: int) -> pb.Event:
     if command.captured is None:
         raise errors.ReservationNotFoundError(account_id=account.account_id, reservation_id=command.reservation_id)
     captured = sum(part for _, part in command.captured)
-    refunded = (account.refunds or {}).get(command.reservation_id, 0)
+    refunded = account.refunds.get(command.reservation_id, 0)
     if command.amount > captured - refunded:
         raise errors.RefundExceedsCapturedError(
             requested_micros=command.amount, captured_micros=captured, refunded_micros=refunded

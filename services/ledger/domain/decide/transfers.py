@@ -18,7 +18,7 @@ def send(account: Account, command: SendTransfer) -> pb.Event:
     if command.amount > account.available:
         return refusal_of(account, command.cause, command.amount, counterpart_account_id=command.to_account_id)
     numbers, amounts = take_available(account, command.amount)
-    lapses = [expires_at for number in numbers if (expires_at := account.grants[number].expires_at)]
+    lapses = [expires_at for number in numbers if (expires_at := account.grant(number).expires_at)]
     return event_of(
         account,
         pb.EVENT_KIND_TRANSFER_SENT,
@@ -39,7 +39,7 @@ def receive(account: Account, command: ReceiveTransfer, at: int) -> pb.Event | N
     Where there is no room for it, that is an event too: another attempt must not find room when the sender, told of the
     refusal, has taken the credits back. (A closed account stays closed, so that needs none.)
     """
-    taken_in = (account.received or {}).get(command.transfer_id)
+    taken_in = account.received.get(command.transfer_id)
     if taken_in is not None:
         if not taken_in:
             raise errors.TransferRejectedError(account_id=account.account_id, transfer_id=command.transfer_id)
@@ -107,7 +107,7 @@ def return_(account: Account, command: ReturnTransfer, at: int) -> pb.Event:
 
 
 def _under_way(account: Account, transfer_id: str) -> Transfer:
-    transfer = (account.transfers or {}).get(transfer_id)
+    transfer = account.transfers.get(transfer_id)
     if transfer is None:
         raise errors.TransferNotFoundError(account_id=account.account_id, transfer_id=transfer_id)
     return transfer

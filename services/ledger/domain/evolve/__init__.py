@@ -7,10 +7,9 @@ from collections.abc import Callable
 
 from scrip.ledger.v1 import events_pb2 as pb
 
-from services.ledger.domain.account import Account
+from services.ledger.domain.account import Account, More
 from services.ledger.domain.evolve import accounts, grants, reservations, transfers
 from services.ledger.domain.journal import Journal
-from services.ledger.domain.request_ids import salt_of
 
 
 class UnknownEventError(Exception):
@@ -23,8 +22,9 @@ def evolve(account: Account | None, event: pb.Event, at: int, journal: Journal |
     if account is None:
         if kind != pb.EVENT_KIND_ACCOUNT_OPENED:
             raise UnknownEventError(f"the log names account {event.account_id} before it was opened")
-        account_id = event.account_id
-        account = Account(account_id, at, salt_of(account_id), credit_limit=event.credit_limit_micros)
+        account = Account(event.account_id, at)
+        if event.credit_limit_micros:
+            account.more = More(event.credit_limit_micros)
         if journal:
             account.epoch = journal.epoch
         return account

@@ -21,18 +21,18 @@ def closed(account: Account, event: pb.Event, at: int, journal: Journal | None) 
     """Whatever was in its grants is withdrawn with it."""
     account.state = AccountState.CLOSED
     account.voided += event.amount_micros
-    for grant in list(account.grants.values()):
+    for grant in account.grants:
         die(account, grant, GrantState.VOIDED, journal)
 
 
 def limit_changed(account: Account, event: pb.Event, at: int, journal: Journal | None) -> None:
     """Available credits may go to minus this."""
-    account.credit_limit = event.credit_limit_micros
+    account.more = account.more._replace(credit_limit=event.credit_limit_micros)
 
 
 def repaid(account: Account, event: pb.Event, at: int, journal: Journal | None) -> None:
     """Grants pay what was spent on credit; what is available stays the same."""
-    for number, part in parts_of(event).items():
-        take(account, account.grants[number], part, journal)
-        account.owed -= part
+    for number, part in parts_of(event):
+        take(account, account.grant(number), part, journal)
+        account.more = account.more._replace(owed=account.owed - part)
         account.available += part

@@ -13,18 +13,18 @@ def granted(account: Account, event: pb.Event, at: int, journal: Journal | None)
     grant = new_grant(account, event, at, event.amount_micros, journal)
     if event.transfer_id:
         answer_transfer(account, event.transfer_id, True, journal)
-        account.transferred_in += event.amount_micros
+        account.more = account.more._replace(transferred_in=account.more.transferred_in + event.amount_micros)
     if scheduled:
         grant.state = GrantState.SCHEDULED
         account.add_deadline((grant.effective_at, grant.number, ""))
     else:
-        account.granted += grant.amount
+        account.granted = account.granted + grant.amount if account.granted else grant.amount
         begin(account, grant)
 
 
 def effective(account: Account, event: pb.Event, at: int, journal: Journal | None) -> None:
     """A scheduled grant comes in."""
-    grant = account.grants[event.grant_number]
+    grant = account.grant(event.grant_number)
     if journal and grant.epoch != journal.epoch:
         journal.grant(account, grant)
     account.granted += grant.amount
@@ -34,37 +34,41 @@ def effective(account: Account, event: pb.Event, at: int, journal: Journal | Non
 def expired(account: Account, event: pb.Event, at: int, journal: Journal | None) -> None:
     """What was available in a grant lapsed; it is dead from here on."""
     account.expired += event.amount_micros
-    die(account, account.grants[event.grant_number], GrantState.EXPIRED, journal)
+    die(account, account.grant(event.grant_number), GrantState.EXPIRED, journal)
 
 
 def voided(account: Account, event: pb.Event, at: int, journal: Journal | None) -> None:
     """What was available in a grant was withdrawn; it is dead from here on."""
     account.voided += event.amount_micros
-    die(account, account.grants[event.grant_number], GrantState.VOIDED, journal)
+    die(account, account.grant(event.grant_number), GrantState.VOIDED, journal)
 
 
 def refunded(account: Account, event: pb.Event, at: int, journal: Journal | None) -> None:
     """Spent credits come back."""
     account.spent -= event.amount_micros
-    if account.refunds is None:
-        account.refunds = {}
-    if journal:
-        journal.member(account, account.refunds, event.reservation_id)
-    account.refunds[event.reservation_id] = event.refunded_total_micros
+    refunds = account.more.refunds
+    if refunds is None:
+        refunds = {}
+        account.more = account.more._replace(refunds=refunds)
+    elif journal:
+        journal.member(account, refunds, event.reservation_id)
+    refunds[event.reservation_id] = event.refunded_total_micros
     give_back(account, event, at, journal)
 
 
 def reduced(account: Account, event: pb.Event, at: int, journal: Journal | None) -> None:
     """Available credits were taken away."""
     account.voided += event.amount_micros
-    for number, part in parts_of(event).items():
-        take(account, account.grants[number], part, journal)
+    for number, part in parts_of(event):
+        take(account, account.grant(number), part, journal)
 
 
 def answer_transfer(account: Account, transfer_id: str, taken_in: bool, journal: Journal | None) -> None:
     """Remembers whether a transfer was taken in."""
-    if account.received is None:
-        account.received = {}
-    if journal:
-        journal.member(account, account.received, transfer_id)
-    account.received[transfer_id] = taken_in
+    received = account.more.received
+    if received is None:
+        received = {}
+        account.more = account.more._replace(received=received)
+    elif journal:
+        journal.member(account, received, transfer_id)
+    received[transfer_id] = taken_in

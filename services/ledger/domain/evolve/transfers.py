@@ -11,12 +11,14 @@ from services.ledger.domain.journal import Journal
 def sent(account: Account, event: pb.Event, at: int, journal: Journal | None) -> None:
     """Credits have left, and the account remembers them until the transfer has ended."""
     reduced(account, event, at, journal)
-    account.transferred_out += event.amount_micros
-    if account.transfers is None:
-        account.transfers = {}
-    if journal:
-        journal.member(account, account.transfers, event.transfer_id)
-    account.transfers[event.transfer_id] = Transfer(
+    more = account.more
+    transfers = more.transfers
+    if transfers is None:
+        transfers = {}
+    elif journal:
+        journal.member(account, transfers, event.transfer_id)
+    account.more = more._replace(transfers=transfers, transferred_out=more.transferred_out + event.amount_micros)
+    transfers[event.transfer_id] = Transfer(
         transfer_id=event.transfer_id,
         to_account_id=event.counterpart_account_id,
         amount=event.amount_micros,
@@ -28,17 +30,18 @@ def sent(account: Account, event: pb.Event, at: int, journal: Journal | None) ->
 
 def completed(account: Account, event: pb.Event, at: int, journal: Journal | None) -> None:
     """The other account has them."""
-    if account.transfers:
+    transfers = account.more.transfers
+    if transfers:
         if journal:
-            journal.member(account, account.transfers, event.transfer_id)
-        account.transfers.pop(event.transfer_id, None)
+            journal.member(account, transfers, event.transfer_id)
+        transfers.pop(event.transfer_id, None)
 
 
 def returned(account: Account, event: pb.Event, at: int, journal: Journal | None) -> None:
     """They are back."""
     completed(account, event, at, journal)
     account.voided -= event.amount_micros
-    account.transferred_out -= event.amount_micros
+    account.more = account.more._replace(transferred_out=account.more.transferred_out - event.amount_micros)
     give_back(account, event, at, journal)
 
 
