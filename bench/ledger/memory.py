@@ -125,8 +125,14 @@ def _request_ids() -> Add:
 
     def add(first: int, last: int) -> RequestIds:
         at = clock.now_us()
-        for number in range(first, last):
-            ids.add(key_of("acc", new_id()), _fingerprint(number), place_of(number, 1, False), at + DAY, at)
+        for start in range(first, last, BATCH):
+            ids.add(
+                (
+                    (key_of("acc", new_id()), _fingerprint(number), place_of(number, 1, False), at + DAY)
+                    for number in range(start, min(start + BATCH, last))
+                ),
+                at,
+            )
         return ids
 
     return add

@@ -24,6 +24,7 @@ from services.ledger.domain.due import due
 from services.ledger.domain.evolve import evolve
 from services.ledger.domain.journal import Journal
 from services.ledger.domain.request_ids import RequestIds, key_of, key_of_ended, parse_place, place_of
+from services.ledger.domain.request_ids import Row as RequestIdRow
 from services.ledger.store.log import Commit
 from services.runtime import chain
 
@@ -84,11 +85,12 @@ class Shard:
 
     def apply(self, events: Sequence[pb.Event], seq: int, at: int) -> None:
         """Applies durable events of one commit."""
-        accounts, add = self.accounts, self.request_ids.add
+        accounts = self.accounts
+        ids: list[RequestIdRow] = []
         for index, event in enumerate(events):
-            account_id = event.account_id
+            account_id, kind = event.account_id, event.kind
             known = accounts.get(account_id)
-            ended = _ended_by(known, event) if event.kind in _ENDINGS else None
+            ended = _ended_by(known, event) if kind in _ENDINGS else None
             account = evolve(known, event, at)
             if known is None:
                 # One string for the key and the account.
@@ -96,14 +98,15 @@ class Shard:
             request_id = event.request_id
             if request_id:
                 fingerprint = int.from_bytes(event.fingerprint, "big")
-                place = place_of(seq, index, event.kind == _REFUSED)
-                add(key_of(account_id, request_id), fingerprint, place, event.remember_until, at)
+                place = place_of(seq, index, kind == _REFUSED)
+                ids.append((key_of(account_id, request_id), fingerprint, place, event.remember_until))
             if ended is not None and ended[2] > at:
-                add(ended[0], ended[1], place_of(seq, index, False), ended[2], at)
-            if event.kind == _SENT:
+                ids.append((ended[0], ended[1], place_of(seq, index, False), ended[2]))
+            if kind == _SENT:
                 self.senders.add(account_id)
             if account.deadlines:
                 self._watch(account)
+        self.request_ids.add(ids, at)
 
     def restore(self, account: Account) -> None:
         """Takes in an account as a snapshot has it."""

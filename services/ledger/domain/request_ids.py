@@ -9,6 +9,7 @@ An id is found by 64 bits of a hash and checked by the 64 of its fingerprint. Tw
 share the other 64 too.
 """
 
+import itertools
 from array import array
 from collections.abc import Iterable
 
@@ -26,6 +27,8 @@ _FULL = 0.6
 
 # fingerprint, place
 Found = tuple[int, int]
+# key, fingerprint, place, remember_until
+Row = tuple[int, int, int, int]
 
 
 def key_of(account_id: str, request_id: str) -> int:
@@ -65,23 +68,27 @@ class _Table:
         # When the last of its ids lapses.
         self.latest = 0
 
-    def put_all(self, rows: Iterable[tuple[int, int, int]]) -> None:
-        """Adds keys that are not there yet, each with fingerprint and place."""
-        keys, mask = self.keys, self.mask
-        for key, fingerprint, place in rows:
+    def put(self, rows: Iterable[Row]) -> None:
+        """Adds ids; of one that is there already, the later fingerprint and place count."""
+        keys, fingerprints, places, mask = self.keys, self.fingerprints, self.places, self.mask
+        used, latest = self.used, self.latest
+        for key, fingerprint, place, remember_until in rows:
             slot = key & mask
-            while keys[slot]:
+            while (found := keys[slot]) and found != key:
                 slot = (slot + 1) & mask
-            keys[slot] = key
-            self.fingerprints[slot] = fingerprint
-            self.places[slot] = place
-            self.used += 1
+            if not found:
+                keys[slot] = key
+                used += 1
+            fingerprints[slot] = fingerprint
+            places[slot] = place
+            latest = max(latest, remember_until)
+        self.used, self.latest = used, latest
 
     def grown(self) -> "_Table":
-        """The same ids with twice the room."""
-        larger = _Table(2 * (self.mask + 1), self.filled_until)
-        larger.latest = self.latest
-        larger.put_all(self.rows())
+        """The same ids with four times the room, or twice as it comes to be large."""
+        slots = 2 * (self.mask + 1)
+        larger = _Table(2 * slots if slots <= SLOTS_REHASHED else slots, self.filled_until)
+        larger.put((*row, self.latest) for row in self.rows())
         return larger
 
     def rows(self) -> list[tuple[int, int, int]]:
@@ -117,29 +124,23 @@ class RequestIds:
                 slot = (slot + 1) & mask
         return None
 
-    def add(self, key: int, fingerprint: int, place: int, remember_until: int, at: int) -> None:
-        """Remembers an id until a time; `at` is when its commit was recorded."""
-        life = remember_until - at
-        which = 0 if life <= SPANS[0] else 1 if life <= SPANS[1] else 2
-        tables = self._spans[which]
-        table = tables[-1] if tables else None
-        if table is None or table.used >= table.limit or at > table.filled_until:
-            table = self._next_table(which, at)
-        keys, mask = table.keys, table.mask
-        slot = key & mask
-        while (found := keys[slot]) and found != key:
-            slot = (slot + 1) & mask
-        if not found:
-            table.used += 1
-            keys[slot] = key
-        table.fingerprints[slot] = fingerprint
-        table.places[slot] = place
-        table.latest = max(table.latest, remember_until)
+    def add(self, rows: Iterable[Row], at: int) -> None:
+        """Remembers the ids of a commit recorded at `at`."""
+        spans: tuple[list[Row], ...] = ([], [], [])
+        for row in rows:
+            life = row[3] - at
+            spans[0 if life <= SPANS[0] else 1 if life <= SPANS[1] else 2].append(row)
+        for which, some in enumerate(spans):
+            done = 0
+            while done < len(some):
+                table = self._table(which, at)
+                until = done + table.limit - table.used
+                table.put(some[done:until])
+                done = until
 
     def keep_pending(self, at: int) -> None:
         """The batch is durable: what waited is remembered."""
-        for key, (fingerprint, place, remember_until) in self.pending.items():
-            self.add(key, fingerprint, place, remember_until, at)
+        self.add([(key, *found) for key, found in self.pending.items()], at)
         self.pending.clear()
 
     def forget(self, at: int) -> None:
@@ -149,10 +150,12 @@ class RequestIds:
                 tables[:] = [table for table in tables if table.latest >= at]
                 self._list()
 
-    def _next_table(self, which: int, at: int) -> _Table:
-        """A table with room: the last one grown, or a new one beside it."""
+    def _table(self, which: int, at: int) -> _Table:
+        """A table with room: the last one, or it grown, or a new one beside it."""
         tables = self._spans[which]
         last = tables[-1] if tables else None
+        if last is not None and last.used < last.limit and at <= last.filled_until:
+            return last
         if last is None or at > last.filled_until:
             tables.append(_Table(SLOTS_LEAST, at + SPANS[which] // 2))
         elif last.mask < SLOTS_REHASHED:
@@ -189,4 +192,5 @@ class RequestIds:
         values = array("Q")
         values.frombytes(rows)
         values.byteswap()
-        self._spans[which][-1].put_all(zip(values[::3], values[1::3], values[2::3], strict=True))
+        table = self._spans[which][-1]
+        table.put(zip(values[::3], values[1::3], values[2::3], itertools.repeat(table.latest)))

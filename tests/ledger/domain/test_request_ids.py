@@ -61,11 +61,11 @@ def test_an_id_is_known_for_as_long_as_it_was_promised(acts: list[tuple[str, int
                 case "add":
                     if ids.find(number) is None:
                         model[number] = (number * 7, count, at + span)
-                        ids.add(number, *model[number], at)
+                        ids.add([(number, *model[number])], at)
                 case "fill":
                     for n in range(number):
                         model[1_000 * count + n] = (n, count, at + span)
-                        ids.add(1_000 * count + n, n, count, at + span, at)
+                        ids.add([(1_000 * count + n, n, count, at + span)], at)
                 case "decide":
                     if ids.find(number) is None:
                         pending[number] = ids.pending[number] = (number * 7, count, at + span)
@@ -103,7 +103,7 @@ def test_all_ids_of_a_span_are_forgotten_in_the_end() -> None:
     """A table is filled for half its span and dropped with its last id: nothing stays for more than that longer."""
     ids, at = RequestIds(), START
     for life in LIVES[:5]:
-        ids.add(life, 1, 1, at + life, at)
+        ids.add([(life, 1, 1, at + life)], at)
     assert len(ids) == 5
     ids.forget(at + HOUR)
     assert ids.find(LIVES[1]) is not None
@@ -118,7 +118,7 @@ def test_tables_turn_over_while_ids_come_and_go() -> None:
     ids, at = RequestIds(), START
     for turn in range(48 * 60):
         at += MINUTE
-        ids.add(turn + 1, 1, 1, at + HOUR, at)
+        ids.add([(turn + 1, 1, 1, at + HOUR)], at)
         ids.forget(at)
         assert len(ids.dump()) <= 1 + 2 * HOUR // (SPANS[0] // 2)
         assert len(ids) <= 2 * 60 + 2
@@ -138,7 +138,7 @@ def test_an_id_takes_at_most_sixty_bytes() -> None:
     ids, count = RequestIds(), 300_000
     most, total, seen = 0.0, 0.0, 0
     for number in range(count):
-        ids.add(draw.getrandbits(63) | 1, number, number, START + DAY, START)
+        ids.add([(draw.getrandbits(63) | 1, number, number, START + DAY)], START)
         if number > request_ids.SLOTS_REHASHED * 2 and number % 1_000 == 0:
             each = _bytes(ids) / len(ids)
             most, total, seen = max(most, each), total + each, seen + 1
@@ -153,7 +153,7 @@ def test_a_large_table_is_never_rehashed() -> None:
     ids = RequestIds()
     before: list[Any] = []
     for number in range(200_000):
-        ids.add(draw.getrandbits(63) | 1, number, number, START + DAY, START)
+        ids.add([(draw.getrandbits(63) | 1, number, number, START + DAY)], START)
         for old, new in zip(before, ids._tables, strict=False):
             assert old is new or len(old.keys) <= request_ids.SLOTS_REHASHED
         before = ids._tables
