@@ -33,10 +33,11 @@ IDLE_LAPSES_MAX = 1_000
 
 _REFUSED = pb.EVENT_KIND_REQUEST_REFUSED
 _SENT = pb.EVENT_KIND_TRANSFER_SENT
+_CAPTURED = pb.EVENT_KIND_RESERVATION_CAPTURED
 _REJECTED = pb.EVENT_KIND_TRANSFER_REJECTED
 _ENDINGS = frozenset(
     {
-        pb.EVENT_KIND_RESERVATION_CAPTURED,
+        _CAPTURED,
         pb.EVENT_KIND_RESERVATION_RELEASED,
         pb.EVENT_KIND_RESERVATION_EXPIRED,
     }
@@ -90,7 +91,7 @@ class Shard:
         for index, event in enumerate(events):
             account_id, kind = event.account_id, event.kind
             known = accounts.get(account_id)
-            ended = _ended_by(known, event) if kind in _ENDINGS else None
+            ended = _ended_by(known, event, at) if kind in _ENDINGS else None
             account = evolve(known, event, at)
             if known is None:
                 # One string for the key and the account.
@@ -100,7 +101,7 @@ class Shard:
                 fingerprint = int.from_bytes(event.fingerprint, "big")
                 place = place_of(seq, index, kind == _REFUSED)
                 ids.append((key_of(account_id, request_id), fingerprint, place, event.remember_until))
-            if ended is not None and ended[2] > at:
+            if ended is not None:
                 ids.append((ended[0], ended[1], place_of(seq, index, False), ended[2]))
             if kind == _SENT:
                 self.senders.add(account_id)
@@ -328,7 +329,7 @@ class Shard:
     def _append(self, account: Account | None, event: pb.Event, key: int = 0) -> Account:
         """Applies an event and adds it to the batch; `key`: of its request id. The caller watches the account."""
         kind = event.kind
-        ended = _ended_by(account, event) if kind in _ENDINGS else None
+        ended = _ended_by(account, event, self.now) if kind in _ENDINGS else None
         if account is None:
             account = evolve(None, event, self.now, self._journal)
             self.accounts[account.account_id] = account
@@ -340,7 +341,7 @@ class Shard:
             place = place_of(self.seq + 1, self._batch.n, kind == _REFUSED)
             fingerprint = int.from_bytes(event.fingerprint, "big")
             self.request_ids.pending[key] = (fingerprint, place, event.remember_until)
-        if ended is not None and ended[2] > self.now:
+        if ended is not None:
             place = place_of(self.seq + 1, self._batch.n, False)
             self.request_ids.pending[ended[0]] = (ended[1], place, ended[2])
         if kind == _SENT:
@@ -387,12 +388,16 @@ def _is_refusal(result: Decided) -> bool:
             return isinstance(result, Refused)
 
 
-def _ended_by(account: Account | None, event: pb.Event) -> tuple[int, int, int] | None:
-    """Of the reservation that an event is about to end: key, amount and until when its id cannot be made again."""
-    if account is None or (event.kind == pb.EVENT_KIND_RESERVATION_CAPTURED and not event.final):
+def _ended_by(account: Account | None, event: pb.Event, at: int) -> tuple[int, int, int] | None:
+    """Of the reservation that an event is about to end: key, amount and until when its id cannot be made again; None
+    where that has passed."""
+    if account is None or (event.kind == _CAPTURED and not event.final):
         return None
-    reservation = account.open_reservations[event.reservation_id]
-    return key_of_ended(account.account_id, reservation.reservation_id), reservation.amount, reservation.remember_until
+    reservation_id = event.reservation_id
+    reservation = account.open_reservations[reservation_id]
+    if reservation.remember_until <= at:
+        return None
+    return key_of_ended(account.account_id, reservation_id), reservation.amount, reservation.remember_until
 
 
 def _subject(account: Account, command: cmd.Command) -> Account | Reservation:

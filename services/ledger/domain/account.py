@@ -234,6 +234,10 @@ class Account:
 
     def grant(self, number: int) -> Grant:
         """The grant of a number; raises KeyError where there is none."""
+        grants = self.grants
+        # Most accounts have one.
+        if len(grants) == 1 and grants[0].number == number:
+            return grants[0]
         found = self.find_grant(number)
         if found is None:
             raise KeyError(number)
