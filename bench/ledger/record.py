@@ -9,6 +9,7 @@ import psycopg
 from scrip.ledger.v1 import events_pb2 as pb
 
 from services.runtime import chain, clock
+from services.runtime.packing import unpack
 
 ENDINGS = frozenset({pb.EVENT_KIND_RESERVATION_CAPTURED, pb.EVENT_KIND_RESERVATION_RELEASED})
 PAGE = 1_000
@@ -106,7 +107,8 @@ def _events(dsn: str, faults: Faults) -> Iterator[pb.Event]:
         cursor.itersize = PAGE
         cursor.execute("SELECT shard, seq, first_position, n, at, writer, hash, body FROM log ORDER BY shard, seq")
         previous, place = b"", (-1, 0, 1)
-        for shard, seq, first_position, n, at, writer, digest, body in cursor:
+        for shard, seq, first_position, n, at, writer, digest, stored in cursor:
+            body = unpack(bytes(stored))
             if seq == 0:
                 previous, place = digest, (shard, 1, 1)
                 continue

@@ -19,7 +19,7 @@ SPREAD = 1.3
 
 
 async def wal(ground: Ground, size: Size) -> None:
-    """Bytes of WAL a command in commits of at least 1,000 events, against the events' own bytes in the log."""
+    """Bytes of WAL a command in commits of at least 1,000 events, against the bodies as they are stored."""
     # Many for each shard, so that they spread evenly, however small the measurement.
     accounts = max(size.accounts, 2_000)
     with ground.database() as database:
@@ -44,7 +44,7 @@ def _wal_bytes(connection: psycopg.Connection) -> int:
 
 
 def _commits(connection: psycopg.Connection) -> tuple[int, int]:
-    """How many, and the bytes of their bodies."""
+    """How many, and the bytes of their bodies as they are stored."""
     row = connection.execute("SELECT count(*), sum(length(body)) FROM log").fetchone()
     return (int(row[0]), int(row[1])) if row else (0, 0)
 
