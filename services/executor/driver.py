@@ -11,22 +11,23 @@ from collections.abc import Sequence
 from scrip.catalog.v1 import catalog_pb2
 
 from services.executor import endings, meters
-from services.executor.grouping import Grouped
 from services.executor.jobs import Retry, Transition, after_lost_attempt
 from services.executor.leases import Held, Leases
 from services.executor.patience import Patience
-from services.executor.pool import CallTimedOutError, WorkerLostError, WorkerPool
+from services.executor.pool import CallTimedOutError, WorkerLostError
 from services.executor.reservations import Opening, Reservations
+from services.executor.runner import Runner
 from services.executor.settlement import Settler
 from services.executor.specs import RunSpec, RunSpecs
 from services.executor.store import attempts, claims
 from services.executor.store.attempts import Beginning
 from services.executor.store.rows import Job
 from services.executor.watch import Watches
-from services.executor.worker import Answer, ToolAnswer, ToolCall
+from services.executor.worker import Answer, ToolAnswer
 from services.runtime import clock, logs, tracing
 from services.runtime.errors import Refusal
 from services.runtime.event_log import EventLog
+from services.runtime.grouping import Grouped
 from services.runtime.postgres import OUTAGES, Pool
 
 log = logs.get("driver")
@@ -46,7 +47,7 @@ class Driver:
         pool: Pool,
         event_log: EventLog,
         leases: Leases,
-        tool_processes: WorkerPool,
+        runner: Runner,
         reservations: Reservations,
         specs: RunSpecs,
         settler: Settler,
@@ -56,8 +57,7 @@ class Driver:
         self._pool = pool
         self._log = event_log
         self._leases = leases
-        self._tool_processes = tool_processes
-        self._slots = asyncio.Semaphore(tool_processes.size)
+        self._runner = runner
         self._reservations = reservations
         self._specs = specs
         self._settler = settler
@@ -66,9 +66,9 @@ class Driver:
         self._beginning = Patience("database (attempts)")
         self._moving = Patience("database (outcomes)")
         self.ledger = Patience("ledger (extensions)")
-        self._extensions: Grouped[Job, Opening] = Grouped("extensions", self._extend)
-        self._beginnings: Grouped[Beginning, Job | None] = Grouped("beginnings", self._begin)
-        self._outcomes: Grouped[Transition, Job | None] = Grouped("outcomes", self._move, batch_max=100)
+        self._extensions: Grouped[Job, Opening] = Grouped("executor", "extensions", self._extend)
+        self._beginnings: Grouped[Beginning, Job | None] = Grouped("executor", "beginnings", self._begin)
+        self._outcomes: Grouped[Transition, Job | None] = Grouped("executor", "outcomes", self._move, batch_max=100)
         self.loops = (self._extensions.run, self._beginnings.run, self._outcomes.run)
 
     def stop(self) -> None:
@@ -128,8 +128,9 @@ class Driver:
         A tool that may be called twice begins before a process is free for it, so that beginnings go together; one
         that may not begins only when its call can leave at once.
         """
+        slot = self._runner.slot(spec)
         if spec.retry is Retry.UNSAFE:
-            async with self._slots:
+            async with slot:
                 job = await self._begun(held, spec)
                 return await self._call(held, spec, job) if job else None
         job = await self._begun(held, spec)
@@ -137,7 +138,7 @@ class Driver:
             return None
         held.waits = True
         try:
-            await self._slots.acquire()
+            await slot.acquire()
         except asyncio.CancelledError:
             return endings.not_called(held.key)
         finally:
@@ -145,7 +146,7 @@ class Driver:
         try:
             return await self._call(held, spec, job)
         finally:
-            self._slots.release()
+            slot.release()
 
     async def _begun(self, held: Held, spec: RunSpec) -> Job | None:
         """The job with its attempt committed; None where it is not ours any more."""
@@ -165,10 +166,9 @@ class Driver:
         """Looks at the lease once more and makes the call; answers how it ended."""
         if self._stopping or not held.is_ours():
             return endings.not_called(held.key)
-        call = ToolCall(spec.handler, held.claim.input_json, held.claim.files, spec.units_pointer)
         called_at = clock.monotonic()
         try:
-            answer = await self._tool_processes.run(call, held.timeout_seconds)
+            answer = await self._runner.run(spec, held.claim, held.timeout_seconds)
         except asyncio.CancelledError:
             return endings.handed_over(held.key, held.terms, spec.retry, job.attempts, _ms_since(called_at))
         except CallTimedOutError:

@@ -24,10 +24,12 @@ def answered(key: Key, terms: Terms, answer: ToolAnswer, duration_ms: int) -> Tr
             ending, reason = Ending.SUCCEEDED, ""
         case Answer.REJECTED:
             ending, reason = Ending.REFUSED, "INPUT_REJECTED"
+        case Answer.REFUSED:
+            ending, reason = Ending.REFUSED, "CONTENT_REFUSED"
         case Answer.TOO_LARGE:
             ending, reason = Ending.FAILED, "OUTPUT_TOO_LARGE"
         case Answer.FAILED:
-            ending, reason = Ending.FAILED, "TOOL_FAILED"
+            ending, reason = Ending.FAILED, answer.reason or "TOOL_FAILED"
     return ended(
         *key,
         State.RUNNING,
@@ -39,6 +41,8 @@ def answered(key: Key, terms: Terms, answer: ToolAnswer, duration_ms: int) -> Tr
         output_json=answer.output_json if ending is Ending.SUCCEEDED else None,
         measured=answer.units,
         duration_ms=duration_ms,
+        provider_request_id=answer.provider_request_id,
+        provider_status=answer.provider_status,
     )
 
 

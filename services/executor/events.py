@@ -38,6 +38,8 @@ def of(job: Job, kind: events_pb2.EventKind, cause: str, actor: str = SELF) -> t
         reference=job.reference,
         labels=job.labels,
         trace_id=job.trace_id,
+        provider_request_id=job.provider_request_id,
+        provider_status=job.provider_status,
     )
     event.created_at.FromDatetime(job.created_at)
     if job.started_at:

@@ -145,6 +145,10 @@ class Transition:
     cost: Cost = Cost(0, 0)
     delay_seconds: float = 0
     """Back in the queue: how long nobody may claim it."""
+    provider_request_id: str = ""
+    """The provider's own id of the call, where one was called."""
+    provider_status: int = 0
+    """HTTP status of its last answer."""
 
     def __post_init__(self) -> None:
         check_transition(self.before, self.after)
@@ -163,6 +167,8 @@ def ended(
     output_json: bytes | None = None,
     measured: int | None = None,
     duration_ms: int = 0,
+    provider_request_id: str = "",
+    provider_status: int = 0,
 ) -> Transition:
     """The end of a job, with its price; `measured` units, or those of the quote."""
     units = terms.quoted_units if measured is None else measured
@@ -178,6 +184,8 @@ def ended(
         units={terms.unit: units} if terms.unit else {},
         duration_ms=duration_ms,
         cost=cost_of(terms, ending, units),
+        provider_request_id=provider_request_id,
+        provider_status=provider_status,
     )
 
 

@@ -11,14 +11,19 @@ from services.executor import events, meters, settings
 from services.executor.availability import Availability
 from services.executor.dispatcher import Dispatcher
 from services.executor.driver import Driver
-from services.executor.intake import Intake, listen
+from services.executor.intake import Intake
 from services.executor.leases import Leases
 from services.executor.pool import WorkerPool
+from services.executor.providers.calls import Providers
+from services.executor.providers.client import Client
+from services.executor.providers.secrets import Secrets
 from services.executor.reaper import Reaper
 from services.executor.reservations import Reservations
+from services.executor.runner import Runner
 from services.executor.servicer import ExecutorServicer
 from services.executor.settlement import Settler
 from services.executor.specs import RunSpecs
+from services.executor.waking import CATALOG_SUBJECT, WAKE_SUBJECT, listen
 from services.executor.watch import Watches
 from services.runtime import grpc_server, ids, lifecycle, logs, metrics, postgres, tracing
 from services.runtime.broker import Broker
@@ -56,7 +61,10 @@ async def serve(stop: asyncio.Event) -> None:
         event_log = EventLog(events_pb2.EventBatch, events.SHARDS, executor_id)
         watches = Watches(pool)
         reservations = Reservations(ledger)
-        specs = RunSpecs(catalog, config.secrets_dir)
+        secrets = Secrets(config.secrets_dir, config.secrets)
+        client = Client(config.provider_bases)
+        stack.push_async_callback(client.close)
+        specs = RunSpecs(catalog, secrets)
         leases = Leases(pool, config.lease_seconds)
         settler = Settler(pool, event_log, reservations, watches)
         reaper = Reaper(pool, event_log, config.lease_seconds, settler, watches)
@@ -65,7 +73,7 @@ async def serve(stop: asyncio.Event) -> None:
             pool,
             event_log,
             leases,
-            tool_processes,
+            Runner(tool_processes, Providers(client, secrets)),
             reservations,
             specs,
             settler,
@@ -78,7 +86,7 @@ async def serve(stop: asyncio.Event) -> None:
         meters.HELD.set_function(lambda: len(leases))
 
         async def be_woken() -> None:
-            await listen(broker, dispatcher)
+            await listen(broker, {WAKE_SUBJECT: dispatcher.poke, CATALOG_SUBJECT: availability.poke})
 
         async def is_ready() -> bool:
             return not stop.is_set() and tool_processes.is_alive and await postgres.answers(pool)

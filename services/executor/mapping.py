@@ -84,4 +84,5 @@ def subject_of(job: Job) -> ledger_pb2.Subject:
         tool_version=job.tool_version,
         price_version=job.price_version,
         trace_id=job.trace_id,
+        provider_request_id=job.provider_request_id,
     )

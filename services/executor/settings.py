@@ -2,11 +2,28 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from services.runtime import settings as runtime_settings
 from services.runtime.settings import Address, Addresses, ServiceSettings
+
+SECRET_PREFIX = f"{runtime_settings.PREFIX}SECRET_"
+
+
+def _bases(value: object) -> object:
+    """`from=to, from=to` as a mapping."""
+    if not isinstance(value, str):
+        return value
+    bases = dict(part.strip().partition("=")[::2] for part in value.split(",") if part.strip())
+    for base, other in bases.items():
+        if not base.startswith("https://") or not other.startswith(("http://", "https://")):
+            raise ValueError(f"{base}={other} must be https://host=http(s)://host[:port][/path]")
+    return {base.rstrip("/"): other.rstrip("/") for base, other in bases.items()}
+
+
+Bases = Annotated[dict[str, str], BeforeValidator(_bases)]
 
 
 class Settings(ServiceSettings):
@@ -15,6 +32,12 @@ class Settings(ServiceSettings):
     ledger_address: Addresses = Field(description="host:port of each of the ledger's gRPC servers, with commas between")
     catalog_address: Address = Field(description="host:port of the catalog's gRPC server")
     secrets_dir: Path | None = Field(default=None, description="folder with a file per provider secret")
+    secrets: dict[str, str] = Field(
+        default={}, repr=False, description="values of provider secrets: SCRIP_SECRET_<NAME> for each"
+    )
+    provider_bases: Bases = Field(
+        default={}, description="where providers are called instead: https://api.example.com=http://proxy:8080, …"
+    )
     workers: int = Field(
         default_factory=lambda: max(os.cpu_count() or 1, 2),
         ge=1,
@@ -32,7 +55,11 @@ def load() -> Settings:
 
     Raises SettingsError naming all that is wrong.
     """
-    settings = runtime_settings.load(Settings)
+    secrets = {
+        name.removeprefix(SECRET_PREFIX): value for name, value in os.environ.items() if name.startswith(SECRET_PREFIX)
+    }
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(SECRET_PREFIX)}
+    settings = runtime_settings.load(Settings, environ).model_copy(update={"secrets": secrets})
     for name in [name for name in os.environ if name.startswith(runtime_settings.PREFIX)]:
         del os.environ[name]
     return settings

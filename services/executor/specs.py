@@ -2,14 +2,17 @@
 
 import importlib.util
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scrip.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 
 from services.executor.jobs import Retry
+from services.executor.output_schema import misfit_of
+from services.executor.providers.plan import HttpPlan, plan_of
+from services.executor.providers.secrets import Secrets
 from services.executor.worker import HANDLERS
 from services.runtime import clock
 from services.runtime.grpc_client import Peer
@@ -23,7 +26,7 @@ TOOLS_MAX = 10_000
 OBSTACLE_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RunSpec:
     """How one version of a tool runs."""
 
@@ -32,45 +35,63 @@ class RunSpec:
     retry: Retry
     packages: tuple[str, ...] = ()
     """Modules that must be there to import."""
-    secrets: tuple[str, ...] = ()
-    """Files that must be there in the folder of secrets."""
+    programs: tuple[str, ...] = ()
+    """Executables that must be there to call."""
+    http: HttpPlan | None = None
+    """How its provider is called, where it has one."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """By unit: expression over the provider's answer for how many were used."""
+    misfit: Callable[[Any], str] = lambda _output: ""
+    """What in a provider's output is not as the tool's schema says; empty: nothing."""
     units_pointer: str = ""
     """Where the output says the units used; empty: the quote's are exact."""
 
 
-def parse(run_json: bytes) -> RunSpec:
+def parse(run_json: bytes, output_schema_json: bytes = b"true") -> RunSpec:
     """The spec of a `run_json`; members it does not know are for other kinds of executors."""
     run: dict[str, Any] = json.loads(run_json or b"{}")
     measure = run.get("measure") or {}
+    try:
+        http = plan_of(run) if run.get("kind") == "http" else None
+    except (KeyError, TypeError):
+        # Of a later catalog: not for this executor.
+        http = None
     return RunSpec(
         kind=run.get("kind", ""),
         handler=run.get("handler", ""),
         retry=Retry.SAFE if run.get("retry") == Retry.SAFE else Retry.UNSAFE,
         packages=tuple(run.get("packages", ())),
-        secrets=tuple(run.get("secrets", ())),
+        programs=tuple(run.get("programs", ())),
+        http=http,
+        misfit=misfit_of(output_schema_json if http else b"true"),
+        units={run.get("unit", "unit"): measure["value"]} if measure.get("from") == "response" else {},
         units_pointer=measure.get("pointer", "") if measure.get("from") == "output" else "",
     )
 
 
-def obstacle(spec: RunSpec, secrets_dir: Path | None) -> catalog_pb2.UnavailableReason:
+def obstacle(spec: RunSpec, secrets: Secrets) -> catalog_pb2.UnavailableReason:
     """What keeps a tool from running in this process; UNSPECIFIED: nothing. Imports none of the tool's modules."""
+    if spec.http is not None:
+        if spec.http.auth is not None and not secrets.has(spec.http.auth.secret):
+            return catalog_pb2.UNAVAILABLE_REASON_MISSING_SECRET
+        return catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED
     known = spec.kind == "python" and spec.handler.isidentifier()
     if not known or importlib.util.find_spec(f"{HANDLERS}.{spec.handler}") is None:
         return catalog_pb2.UNAVAILABLE_REASON_NO_EXECUTOR
     if not all(package.isidentifier() and importlib.util.find_spec(package) for package in spec.packages):
         return catalog_pb2.UNAVAILABLE_REASON_MISSING_PACKAGE
-    if not all(secrets_dir and (secrets_dir / name).is_file() for name in spec.secrets):
-        return catalog_pb2.UNAVAILABLE_REASON_MISSING_SECRET
+    if not all(shutil.which(program) for program in spec.programs):
+        return catalog_pb2.UNAVAILABLE_REASON_MISSING_PACKAGE
     return catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED
 
 
 class RunSpecs:
     """Specs by tool and version, asked of the catalog once; versions are immutable, so nothing here grows old."""
 
-    def __init__(self, catalog: Peer, secrets_dir: Path | None) -> None:
+    def __init__(self, catalog: Peer, secrets: Secrets) -> None:
         self._catalog = catalog
         self._stub: CatalogServiceAsyncStub = catalog_pb2_grpc.CatalogServiceStub(catalog.channel)
-        self._secrets_dir = secrets_dir
+        self._secrets = secrets
         self._known: dict[tuple[str, int], RunSpec] = {}
         self._obstacles: dict[RunSpec, tuple[catalog_pb2.UnavailableReason, float | None]] = {}
 
@@ -100,7 +121,7 @@ class RunSpecs:
         now = clock.monotonic()
         reason, looked_at = self._obstacles.get(spec, (catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED, None))
         if looked_at is None or now - looked_at > OBSTACLE_SECONDS:
-            reason = obstacle(spec, self._secrets_dir)
+            reason = obstacle(spec, self._secrets)
             self._obstacles[spec] = (reason, now)
         return reason
 
@@ -108,4 +129,4 @@ class RunSpecs:
         if len(self._known) >= TOOLS_MAX:
             self._known.clear()
             self._obstacles.clear()
-        return self._known.setdefault((tool.slug, tool.version), parse(tool.run_json))
+        return self._known.setdefault((tool.slug, tool.version), parse(tool.run_json, tool.output_schema_json))

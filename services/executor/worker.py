@@ -46,6 +46,7 @@ class Answer(StrEnum):
 
     OUTPUT = "output"
     REJECTED = "rejected"
+    REFUSED = "refused"
     FAILED = "failed"
     TOO_LARGE = "too_large"
 
@@ -58,11 +59,15 @@ class ToolAnswer:
     output_json: bytes = b""
     units: int | None = None
     reason: str = ""
-    """The tool's own word, where it rejected the input."""
+    """A stable word: the tool's own where it rejected the input, the job's where the call failed."""
     message: str = ""
     """For the caller."""
     detail: str = ""
     """For the log: what was raised, and where."""
+    provider_request_id: str = ""
+    """The provider's own id of the call, where one was called."""
+    provider_status: int = 0
+    """HTTP status of its last answer."""
 
 
 def prepare(parent_pid: int, memory_bytes: int) -> None:
@@ -93,7 +98,7 @@ def _end_with(parent_pid: int) -> None:
 
 def run_tool(call: ToolCall) -> ToolAnswer:
     """Calls the handler; answers its output, or why there is none."""
-    from services.executor.handlers.errors import ToolError
+    from services.executor.material.errors import ToolError
 
     try:
         handler = importlib.import_module(f"{HANDLERS}.{call.handler}")
@@ -103,7 +108,7 @@ def run_tool(call: ToolCall) -> ToolAnswer:
         return ToolAnswer(Answer.REJECTED, reason=_plain(error.reason), message=_plain(error.message))
     except MemoryError:
         return ToolAnswer(Answer.FAILED, message="the tool needed more memory than it may have", detail="MemoryError")
-    except Exception:  # noqa: BLE001 (whatever a handler raises is an answer)
+    except BaseException:  # noqa: BLE001 (whatever a handler raises is an answer; a panic of Rust is no Exception)
         detail = traceback.format_exc()[-DETAIL_CHARACTERS_MAX:]
         return ToolAnswer(Answer.FAILED, message="the tool failed on this input", detail=detail)
 

@@ -8,8 +8,10 @@ from scrip.catalog.v1 import catalog_pb2
 
 from services.executor import specs
 from services.executor.jobs import Retry
+from services.executor.providers.secrets import Secrets
 
 RUN = {"kind": "python", "handler": "echo", "retry": "safe", "packages": ["json"]}
+HTTP: dict[str, object] = {"kind": "http", "request": {"url": "https://api.example.com/"}, "response": {"output": {}}}
 
 
 @pytest.mark.parametrize(
@@ -22,14 +24,20 @@ RUN = {"kind": "python", "handler": "echo", "retry": "safe", "packages": ["json"
         ({"handler": "../worker"}, catalog_pb2.UNAVAILABLE_REASON_NO_EXECUTOR),
         ({"packages": ["json", "no_such_package"]}, catalog_pb2.UNAVAILABLE_REASON_MISSING_PACKAGE),
         ({"packages": ["not-a-module"]}, catalog_pb2.UNAVAILABLE_REASON_MISSING_PACKAGE),
-        ({"secrets": ["openai"]}, catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED),
-        ({"secrets": ["openai", "deepl"]}, catalog_pb2.UNAVAILABLE_REASON_MISSING_SECRET),
+        ({"programs": ["sh"]}, catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED),
+        ({"programs": ["sh", "no-such-program"]}, catalog_pb2.UNAVAILABLE_REASON_MISSING_PACKAGE),
+        (HTTP, catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED),
+        (HTTP | {"auth": {"place": "bearer", "secret": "openai"}}, catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED),
+        (HTTP | {"auth": {"place": "bearer", "secret": "deepl"}}, catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED),
+        (HTTP | {"auth": {"place": "bearer", "secret": "cohere"}}, catalog_pb2.UNAVAILABLE_REASON_MISSING_SECRET),
+        (HTTP | {"response": {"output": {}, "from_the_future": 1}}, catalog_pb2.UNAVAILABLE_REASON_NO_EXECUTOR),
     ],
 )
 def test_an_obstacle_is_named(tmp_path: Path, members: dict[str, object], reason: int) -> None:
-    """Handler before packages before secrets."""
+    """Handler before packages and programs; of a provider, its secret, in a file or in the environment."""
     (tmp_path / "openai").write_text("secret")
-    assert specs.obstacle(specs.parse(json.dumps(RUN | members).encode()), tmp_path) == reason
+    secrets = Secrets(tmp_path, {"DEEPL": "another"})
+    assert specs.obstacle(specs.parse(json.dumps(RUN | members).encode()), secrets) == reason
 
 
 def test_a_tool_that_does_not_say_is_not_run_twice() -> None:

@@ -36,6 +36,8 @@ class Services:
         self._own: dict[str, Database] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._peers: list[Peer] = []
+        # What the executor is given for providers: keys, and where to call them instead.
+        self.providers: dict[str, str] = {}
 
     @property
     def admin_key(self) -> str:
@@ -157,7 +159,7 @@ class Services:
     def _spawn(self, name: str) -> None:
         environment = service_environment(
             SERVICES[name],
-            inherited=os.environ,  # noqa: TID251 (children run in the environment of the tests)
+            inherited={**os.environ, **self.providers},  # noqa: TID251 (children run in the environment of the tests)
             addresses=self._addresses,
             credentials=self._credentials,
             files=self._files,

@@ -12,6 +12,10 @@ from services.cli.local.ports import HOST
 from services.cli.local.services import SERVICES, Service
 
 NOT_INHERITED = ("SCRIP_", "PG")
+# What the executor is given besides, for providers: keys, and where to call them instead.
+PROVIDERS = ("SCRIP_SECRET_", "SCRIP_PROVIDER_BASES")
+# What the gateway is given besides.
+ACCOUNT_RATE = "SCRIP_ACCOUNT_RATE_PER_MINUTE"
 
 
 def service_environment(
@@ -40,9 +44,11 @@ def service_environment(
         own["SCRIP_SERVICE_TOKEN"] = credentials.service_tokens[service.name]
     if service.name == "gateway":
         own["SCRIP_HTTP_LISTEN"] = f"{HOST}:{addresses.http}"
+        own |= {name: value for name, value in inherited.items() if name == ACCOUNT_RATE}
     if service.name == "catalog":
         own["SCRIP_QUOTE_KEYS_FILE"] = str(files.quote_keys)
     if service.name == "executor":
         own["SCRIP_SECRETS_DIR"] = str(files.provider_secrets)
+        own |= {name: value for name, value in inherited.items() if name.startswith(PROVIDERS)}
     kept = {name: value for name, value in inherited.items() if not name.startswith(NOT_INHERITED)}
     return kept | own

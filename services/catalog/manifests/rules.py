@@ -6,7 +6,17 @@ from typing import Any
 
 from services.catalog import data_urls, pricing, schemas
 from services.catalog.inputs import MEDIA_TYPE, media_type_fits
-from services.catalog.manifest import FromOutput, InputCharacters, InputMegabytes, Manifest
+from services.catalog.manifests import http_rules
+from services.catalog.manifests.http_run import HttpRun
+from services.catalog.manifests.manifest import Manifest
+from services.catalog.manifests.measure import (
+    FromOutput,
+    FromResponse,
+    InputCharacters,
+    InputItems,
+    InputMegabytes,
+    InputNumber,
+)
 from services.catalog.schemas import Schema, SchemaError
 
 Problem = tuple[str, str]
@@ -24,6 +34,8 @@ def problems(manifest: Manifest) -> Iterator[Problem]:
             schema = compiled if name == "input_schema" else schema
     yield from _input(manifest)
     yield from _units(manifest)
+    if isinstance(manifest.run, HttpRun):
+        yield from http_rules.problems(manifest, manifest.run)
     if schema is not None:
         yield from _examples(manifest, schema)
 
@@ -55,21 +67,45 @@ def _units(manifest: Manifest) -> Iterator[Problem]:
         if not price.unit:
             yield "price.unit", "must name what is measured"
         units_max = limits.units or limits.input_bytes
-    match measure:
-        case InputCharacters():
-            name = measure.pointer.removeprefix("/")
-            properties = manifest.input_schema.get("properties", {})
-            if not isinstance(properties.get(name), dict) or properties[name].get("type") != "string":
-                yield "measure.pointer", f"the input has no property {name} of type string"
-            if price.unit not in ("", "character"):
-                yield "price.unit", "must be character, which is what is measured"
-        case InputMegabytes():
-            if price.unit not in ("", "megabyte"):
-                yield "price.unit", "must be megabyte, which is what is measured"
-        case FromOutput() if limits.units == 0:
-            yield "limits.units", "must bound what is measured in the output: it is what a quote reserves"
+    yield from _measure(manifest)
     if pricing.amount(price, units_max) > pricing.MICROS_MAX:
         yield "price", f"a call of {units_max} units would cost more than any account can hold"
+
+
+def _measure(manifest: Manifest) -> Iterator[Problem]:
+    """What is measured must be there, and counted in what is charged."""
+    measure = manifest.measure
+    match measure:
+        case InputCharacters():
+            yield from _pointer(manifest, measure.pointer, ("string", "array"))
+            yield from _unit(manifest, "character")
+        case InputItems():
+            yield from _pointer(manifest, measure.pointer, ("array",))
+        case InputNumber():
+            yield from _pointer(manifest, measure.pointer, ("integer", "number"))
+        case InputMegabytes():
+            yield from _unit(manifest, "megabyte")
+        case FromOutput() | FromResponse():
+            if isinstance(measure, FromResponse) != isinstance(manifest.run, HttpRun):
+                yield "measure.from", "must be response where a provider is called, and output where a handler runs"
+            if isinstance(measure, FromResponse) and measure.at_most:
+                yield from _pointer(manifest, measure.at_most, ("integer", "number"), "measure.at_most")
+            if manifest.limits.units == 0:
+                yield "limits.units", "must bound what is known only afterwards: it is what a quote reserves at most"
+
+
+def _unit(manifest: Manifest, unit: str) -> Iterator[Problem]:
+    if manifest.price.unit not in ("", unit):
+        yield "price.unit", f"must be {unit}, which is what is measured"
+
+
+def _pointer(
+    manifest: Manifest, pointer: str, types: tuple[str, ...], where: str = "measure.pointer"
+) -> Iterator[Problem]:
+    name = pointer.removeprefix("/")
+    member = manifest.input_schema.get("properties", {}).get(name)
+    if not isinstance(member, dict) or member.get("type") not in types:
+        yield where, f"the input has no property {name} of type {' or '.join(types)}"
 
 
 def _examples(manifest: Manifest, schema: Schema) -> Iterator[Problem]:

@@ -1,0 +1,141 @@
+"""What a call of a provider must say: where it goes, and that all it refers to is there."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from services.catalog.manifests.http_run import HttpRun, RequestPart
+from services.catalog.manifests.measure import FromResponse
+from services.runtime import expressions, templates
+
+if TYPE_CHECKING:
+    from services.catalog.manifests.manifest import Manifest
+
+Problem = tuple[str, str]
+_ASKING = frozenset({"input"})
+_ANSWERED = _ASKING | {"status", "headers", "body", "submitted", "polled"}
+_READ = _ANSWERED | {"files"}
+_MEASURED = _READ | {"output"}
+
+
+def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
+    """Every mistake, as path and text."""
+    yield from _url(run.request.url, "run.request.url", is_first=True)
+    properties = set(manifest.input_schema.get("properties", {}))
+    used = manifest.measure
+    if isinstance(used, FromResponse):
+        yield from _names("measure.value", used.value, _MEASURED, properties)
+    for where, texts, roots in _expressions(run):
+        for text in texts:
+            yield from _names(where, text, roots, properties)
+    for where, request in (("run.poll.request", run.poll and run.poll.request), ("run.result", run.result)):
+        if request:
+            yield from _url(request.url, f"{where}.url", is_first=False)
+    if run.result and not run.poll:
+        yield "run.result", "needs poll: it is asked for when the work is done"
+    yield from _output(manifest, run)
+
+
+def _url(url: str, where: str, is_first: bool) -> Iterator[Problem]:
+    """https, to a host that the manifest alone decides; one that the provider gives is checked when it is called."""
+    if not is_first and url.startswith("${") and len(templates.parts(url)) == 1:
+        return
+    fixed = url.partition("${")[0]
+    parts = urlsplit(fixed)
+    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or ":" in parts.netloc:
+        yield where, "must begin with https:// and a host, without user or port"
+    elif "${" in url and not parts.path:
+        yield where, "must name its whole host before the first ${…}"
+
+
+def _expressions(run: HttpRun) -> Iterator[tuple[str, list[str], frozenset[str]]]:
+    """Where, the expressions there, and what these may look at."""
+    yield "run.request", list(_of_request(run.request)), _ASKING
+    if run.poll:
+        yield "run.poll.request", list(_of_request(run.poll.request)), _ANSWERED
+        yield "run.poll", [text for text in (run.poll.status, run.poll.message) if text], _ANSWERED
+    if run.result:
+        yield "run.result", list(_of_request(run.result)), _ANSWERED
+    response = run.response
+    yield "run.response.output", list(templates.expressions(response.output)), _READ
+    others = [response.refused, response.failed, response.message, *response.fetch.values(), run.request_id]
+    yield "run.response", [text for text in others if text], _ANSWERED
+    errors = [text for rule in run.errors for text in (rule.when, rule.message) if text]
+    yield "run.errors", errors, _ANSWERED
+
+
+def _of_request(request: RequestPart) -> Iterator[str]:
+    parts = (request.url, request.headers, request.query, request.json_, request.form, request.multipart, request.raw)
+    for template in parts:
+        yield from templates.expressions(template)
+
+
+def _names(where: str, text: str, roots: frozenset[str], properties: set[str]) -> Iterator[Problem]:
+    """What an expression looks at must be there to see, and of the input, in its schema."""
+    tree = expressions.compiled(text).parsed
+    if _has_loose_not(tree):
+        yield where, f"`{text}` is read as (!a).b, which is never true; write !(a.b)"
+    for root in sorted(_roots(tree)):
+        if root not in roots:
+            yield where, f"`{text}` looks at {root}; here there is {', '.join(sorted(roots))}"
+    for name in sorted(set(_members(tree, "input"))):
+        if name not in properties:
+            yield where, f"`{text}` looks at input.{name}, which input_schema does not have"
+
+
+def _has_loose_not(tree: Any) -> bool:
+    if not isinstance(tree, dict):
+        return False
+    children = tree.get("children", ())
+    if (
+        tree.get("type") == "subexpression"
+        and isinstance(children[0], dict)
+        and children[0]["type"] == "not_expression"
+    ):
+        return True
+    return any(map(_has_loose_not, children))
+
+
+def _roots(tree: Any) -> set[str]:
+    """The names an expression starts from; what follows a step is relative to that."""
+    match tree:
+        case {"type": "field", "value": name}:
+            return {name}
+        case {"type": "subexpression" | "index_expression" | "pipe", "children": [first, *_]}:
+            return _roots(first)
+        case {"type": "projection" | "value_projection" | "filter_projection" | "flatten", "children": [first, *_]}:
+            return _roots(first)
+        case {"type": "multi_select_dict" | "key_val_pair" | "function_expression" | "multi_select_list"}:
+            return set().union(*map(_roots, tree["children"])) if tree["children"] else set()
+        case {"type": "or_expression" | "and_expression" | "not_expression" | "comparator"}:
+            return set().union(*map(_roots, tree["children"]))
+        case _:
+            # Literals; and what is evaluated item by item, which is relative.
+            return set()
+
+
+def _members(tree: Any, root: str) -> Iterator[str]:
+    """The members of `root` that an expression looks at."""
+    if not isinstance(tree, dict):
+        return
+    children = tree.get("children", ())
+    if tree.get("type") == "subexpression" and _is_field(children[0], root):
+        yield from (child["value"] for child in children[1:2] if child.get("type") == "field")
+        return
+    for child in children:
+        yield from _members(child, root)
+
+
+def _is_field(tree: Any, name: str) -> bool:
+    return isinstance(tree, dict) and tree.get("type") == "field" and tree.get("value") == name
+
+
+def _output(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
+    schema = manifest.output_schema
+    properties = schema.get("properties", {})
+    for name in run.response.output:
+        if properties and name not in properties:
+            yield f"run.response.output.{name}", "is not in output_schema"
+    for name in schema.get("required", ()):
+        if name not in run.response.output:
+            yield "run.response.output", f"lacks {name}, which output_schema requires"

@@ -1,0 +1,1 @@
+"""Calls of providers over HTTP, as manifests describe them: plan → request → client → response → answer."""

@@ -1,0 +1,99 @@
+"""Sends requests to providers: httpx with limits on time and size, no redirects, and a look at where it goes."""
+
+from collections.abc import Mapping
+
+import httpx
+
+from services.executor.providers import hosts
+from services.executor.providers.files import File
+from services.executor.providers.requests import Request
+from services.executor.providers.responses import Response
+
+CONNECT_SECONDS = 10.0
+# What one answer may have; an output is smaller, but base64 of it is a third larger.
+RESPONSE_BYTES_MAX = 16 * 1024 * 1024
+CONNECTIONS_MAX = 256
+USER_AGENT = "scrip/0.1"
+
+
+class NotSentError(Exception):
+    """The request did not leave: whatever the tool, it may be sent again."""
+
+
+class NoAnswerError(Exception):
+    """The request may have left, and there was no answer: what the provider did is not known."""
+
+
+class TooLargeError(Exception):
+    """The answer has more bytes than are taken."""
+
+
+class Client:
+    """One a process. `bases`: where the operator wants providers called instead, by scheme and host."""
+
+    def __init__(self, bases: Mapping[str, str], transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._bases = dict(bases)
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            follow_redirects=False,
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=64),
+            headers={"user-agent": USER_AGENT},
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        await self._http.aclose()
+
+    async def send(self, request: Request) -> Response:
+        """The answer to a request that a manifest describes; raises NotSentError, NoAnswerError or TooLargeError."""
+        url, _ = hosts.redirected(request.target, self._bases)
+        return await self._exchange(self._built(request, url))
+
+    async def fetch(self, url: str) -> Response:
+        """What a URL that a provider gave leads to; the caller checked its host. Raises ForbiddenHostError as well."""
+        target, is_elsewhere = hosts.redirected(url, self._bases)
+        if is_elsewhere:
+            return await self._exchange(self._http.build_request("GET", target))
+        host = hosts.host_of(url)
+        try:
+            address = await hosts.public_address(host)
+        except (OSError, TimeoutError) as error:
+            raise NotSentError(f"{host} was not found") from error
+        # To the address that was looked at, whatever the name stands for a moment later.
+        pinned = httpx.URL(url).copy_with(host=address)
+        request = self._http.build_request("GET", pinned, headers={"host": host}, extensions={"sni_hostname": host})
+        return await self._exchange(request)
+
+    def _built(self, request: Request, url: str) -> httpx.Request:
+        if request.parts is None:
+            return self._http.build_request(
+                request.method, url, headers=dict(request.headers), content=request.content or None
+            )
+        # A field without a file name is no file; so even a form without one is sent as multipart.
+        files = [
+            (name, (value["name"], value.data, value["media_type"]) if isinstance(value, File) else (None, value))
+            for name, value in request.parts
+        ]
+        return self._http.build_request(request.method, url, headers=dict(request.headers), files=files)
+
+    async def _exchange(self, request: httpx.Request) -> Response:
+        try:
+            response = await self._http.send(request, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+            raise NotSentError(f"{request.url.host}: {type(error).__name__}") from error
+        except httpx.HTTPError as error:
+            raise NoAnswerError(f"{request.url.host}: {type(error).__name__}") from error
+        try:
+            content = bytearray()
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > RESPONSE_BYTES_MAX:
+                    raise TooLargeError(f"the answer has more than {RESPONSE_BYTES_MAX:,} bytes")
+        except httpx.HTTPError as error:
+            raise NoAnswerError(f"{request.url.host}: {type(error).__name__}") from error
+        finally:
+            await response.aclose()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Response(response.status_code, headers, bytes(content))

@@ -1,0 +1,64 @@
+"""What a provider's answer means when it is an error. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.executor.providers.plan import ErrorRule
+from services.runtime.expressions import evaluate
+
+# The first that finds a text is what the provider said.
+_MESSAGES = (
+    "body.error.message", "body.error.errors[0].message", "body.errors[0].message", "body.errors[0].title",
+    "body.message", "body.detail.message", "body.detail[0].msg", "body.err_msg", "body.description", "body.error",
+    "body.detail", "body.title", "body.reason",
+)  # fmt: skip
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+# Of those, the ones that say that nothing was done: a tool that may not be called twice may be after these.
+_NOTHING_DONE = frozenset({425, 429, 503, 529})
+_INPUT = frozenset({400, 404, 405, 406, 409, 410, 413, 414, 415, 416, 417, 422})
+_QUOTA = frozenset({402, 456})
+_KEY = frozenset({401, 403, 407, 498})
+MESSAGE_CHARACTERS_MAX = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An answer that is an error: what it means (see plan.CLASSES), and what the provider said."""
+
+    means: str
+    message: str
+    nothing_done: bool = False
+    """Whether the provider says that it did nothing, so that a second call cannot be a second work."""
+
+
+def failure_of(status: int, context: Mapping[str, Any], rules: Sequence[ErrorRule]) -> Failure | None:
+    """What an answer says went wrong; None for one that is no error. Raises ExpressionError."""
+    for rule in rules:
+        if evaluate(rule.when, context):
+            said = evaluate(rule.message, context) if rule.message else None
+            return Failure(rule.means, _text(said) or said_by(context), status in _NOTHING_DONE)
+    if status < 400:
+        return None
+    return Failure(_means(status), said_by(context), status in _NOTHING_DONE)
+
+
+def _means(status: int) -> str:
+    for statuses, means in ((_RETRIED, "retry"), (_QUOTA, "quota"), (_KEY, "key"), (_INPUT, "input")):
+        if status in statuses:
+            return means
+    if status == 451:
+        return "refused"
+    return "retry" if status >= 500 else "failed"
+
+
+def said_by(context: Mapping[str, Any]) -> str:
+    """What the provider said, in one of the usual places; empty where it said nothing there."""
+    for expression in _MESSAGES:
+        if text := _text(evaluate(expression, context)):
+            return text
+    return ""
+
+
+def _text(value: Any) -> str:
+    return " ".join(value.split())[:MESSAGE_CHARACTERS_MAX] if isinstance(value, str) else ""

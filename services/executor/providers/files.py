@@ -1,0 +1,42 @@
+"""Files as templates see them: an input's, and those that a provider's answer is or names."""
+
+import base64
+import mimetypes
+from typing import Any
+
+
+def plain(value: Any, member: str) -> Any:
+    """JSON values in which every file is one of its members: `base64` for providers, `data_url` for callers."""
+    match value:
+        case File():
+            return value.get(member)
+        case dict():
+            return {name: plain(one, member) for name, one in value.items()}
+        case list():
+            return [plain(item, member) for item in value]
+        case _:
+            return value
+
+
+def input_file(data: bytes, media_type: str, member: str) -> "File":
+    """A file of an input, named after its member; providers look at what a name ends with."""
+    return File(data, media_type, f"{member}{mimetypes.guess_extension(media_type) or ''}")
+
+
+class File(dict[str, Any]):
+    """A file with members `media_type`, `name`, `size`, `base64` and `data_url`; the last two are made when asked for.
+
+    As the whole of a multipart field or of a raw body it stands for its content.
+    """
+
+    def __init__(self, data: bytes, media_type: str, name: str) -> None:
+        super().__init__(media_type=media_type, name=name, size=len(data))
+        self.data = data
+
+    def get(self, member: str, default: Any = None) -> Any:
+        """A member; expressions read all of them through this."""
+        if member == "base64":
+            return base64.b64encode(self.data).decode()
+        if member == "data_url":
+            return f"data:{self['media_type']};base64,{base64.b64encode(self.data).decode()}"
+        return super().get(member, default)

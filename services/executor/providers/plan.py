@@ -1,0 +1,129 @@
+"""How a provider is called: the `run` of a manifest of kind http, as the catalog hands it out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# What an error of a provider means: to be tried again; our quota or key there; the caller's fault; content it does not
+# take; its own failure.
+CLASSES = ("retry", "quota", "key", "input", "refused", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Where the secret goes: a header (with a word before it), a query parameter, or basic authentication."""
+
+    place: str
+    secret: str
+    name: str = "authorization"
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPlan:
+    """One request. `body` is a template; `kind` says how it is sent: json, form, multipart or raw; empty: no body."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = ""
+    body: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponsePlan:
+    """What an answer means. All but `read` are templates or expressions over `status`, `headers`, `body`, `input`,
+    `files`, and `submitted` where the work was asked for by an earlier request."""
+
+    output: Any
+    read: str = "json"
+    """json, text, binary, sse or ndjson."""
+    fetch: Mapping[str, str] = field(default_factory=dict)
+    """Files to download before the output is made: name → expression for one URL, or for several."""
+    refused: str = ""
+    """Expression: the provider did not take the content, though the status says success."""
+    failed: str = ""
+    """Expression: it failed, though the status says success."""
+    message: str = ""
+    """Expression for a sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollPlan:
+    """How work that was asked for is waited for: `status` is an expression over each answer."""
+
+    request: RequestPlan
+    status: str
+    done: tuple[Any, ...]
+    failed: tuple[Any, ...]
+    refused: tuple[Any, ...] = ()
+    message: str = ""
+    every_ms: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRule:
+    """An answer that is an error: what it means where the expression holds."""
+
+    when: str
+    means: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPlan:
+    """All of it."""
+
+    request: RequestPlan
+    response: ResponsePlan
+    auth: Auth | None = None
+    hosts: tuple[str, ...] = ()
+    """Hosts beside the request's own from which files may be downloaded; `*.example.com` for all below one."""
+    poll: PollPlan | None = None
+    result: RequestPlan | None = None
+    """Asked for when the work is done, where its result is not in the last answer."""
+    errors: tuple[ErrorRule, ...] = ()
+    request_id: str = ""
+    """Expression for the provider's own id of the call."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """By unit: expression for how many were used."""
+
+
+def plan_of(run: Mapping[str, Any]) -> HttpPlan:
+    """The plan of a manifest's `run`, which the catalog has checked."""
+    response, poll, auth = run["response"], run.get("poll"), run.get("auth")
+    return HttpPlan(
+        request=_request(run["request"]),
+        response=ResponsePlan(**response),
+        auth=Auth(**auth) if auth else None,
+        hosts=tuple(run.get("hosts", ())),
+        poll=_poll(poll) if poll else None,
+        result=_request({"method": "GET", **run["result"]}) if run.get("result") else None,
+        errors=tuple(ErrorRule(**rule) for rule in run.get("errors", ())),
+        request_id=run.get("request_id", ""),
+    )
+
+
+def _request(request: Mapping[str, Any]) -> RequestPlan:
+    kind = next((kind for kind in ("json", "form", "multipart", "raw") if request.get(kind) is not None), "")
+    return RequestPlan(
+        method=request.get("method", "POST"),
+        url=request["url"],
+        headers=request.get("headers", {}),
+        query=request.get("query", {}),
+        kind=kind,
+        body=request.get(kind) if kind else None,
+    )
+
+
+def _poll(poll: Mapping[str, Any]) -> PollPlan:
+    return PollPlan(
+        request=_request({"method": "GET", **poll["request"]}),
+        status=poll["status"],
+        done=tuple(poll["done"]),
+        failed=tuple(poll["failed"]),
+        refused=tuple(poll.get("refused", ())),
+        message=poll.get("message", ""),
+        every_ms=poll.get("every_ms", 1_000),
+    )

@@ -1,0 +1,91 @@
+"""Expressions in manifests: JMESPath. They pick from what they are shown, and can do nothing else.
+
+Beside JMESPath's own functions: `lower(text)`, `upper(text)`, `trim(text)`, `parse_json(text)`, `seconds(text)` ("15s",
+"1m30.5s" or "250ms" as a number of seconds), `divide(number, number)`, `default(value, other)` (null alone is replaced,
+where `||` replaces false and empty values too), `sum_of(array, member)` (null where an item lacks it: JMESPath's own
+projections pass over what is missing, and a sum of nothing is 0).
+"""
+
+import functools
+import json
+import re
+from typing import Any
+
+import jmespath
+from jmespath import exceptions, functions
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+KEPT_MAX = 4_096
+
+
+class ExpressionError(ValueError):
+    """An expression that cannot be read, or that does not fit what it is applied to; the text says why."""
+
+
+class _Functions(functions.Functions):
+    """What manifests need beyond the standard."""
+
+    @functions.signature({"types": ["string"]})
+    def _func_lower(self, text: str) -> str:
+        return text.lower()
+
+    @functions.signature({"types": ["string"]})
+    def _func_upper(self, text: str) -> str:
+        return text.upper()
+
+    @functions.signature({"types": ["string"]})
+    def _func_trim(self, text: str) -> str:
+        return text.strip()
+
+    @functions.signature({"types": ["string"]})
+    def _func_parse_json(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError:
+            return None
+
+    @functions.signature({"types": ["string"]})
+    def _func_seconds(self, text: str) -> float | None:
+        found = _DURATION.fullmatch(text.strip())
+        if not found or not any(found.groups()):
+            return None
+        hours, minutes, seconds, millis = (float(part or 0) for part in found.groups())
+        return hours * 3600 + minutes * 60 + seconds + millis / 1000
+
+    @functions.signature({"types": ["array"]}, {"types": ["string"]})
+    def _func_sum_of(self, items: list[Any], member: str) -> float | None:
+        found = [item.get(member) if isinstance(item, dict) else None for item in items]
+        numbers = [value for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
+        return sum(numbers) if len(numbers) == len(found) else None
+
+    @functions.signature({"types": ["number"]}, {"types": ["number"]})
+    def _func_divide(self, number: float, by: float) -> float | None:
+        return number / by if by else None
+
+    @functions.signature({"types": []}, {"types": []})
+    def _func_default(self, value: Any, other: Any) -> Any:
+        return other if value is None else value
+
+
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
+
+
+@functools.lru_cache(KEPT_MAX)
+def compiled(text: str) -> Any:
+    """An expression, read once; raises ExpressionError."""
+    try:
+        return jmespath.compile(text)
+    except exceptions.JMESPathError as error:
+        raise ExpressionError(f"`{text}` is no expression: {_line(error)}") from error
+
+
+def evaluate(text: str, context: Any) -> Any:
+    """What an expression finds among plain JSON values, None where it finds nothing; raises ExpressionError."""
+    try:
+        return compiled(text).search(context, options=_OPTIONS)
+    except (exceptions.JMESPathError, TypeError, ValueError, RecursionError) as error:
+        raise ExpressionError(f"`{text}` does not fit: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,320 @@
+"""A call of a provider from first request to answer: what is sent again, waited for, fetched, and never sent."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from services.executor.providers import calls, hosts
+from services.executor.providers.calls import ProviderCall, Providers
+from services.executor.providers.client import Client, NoAnswerError
+from services.executor.providers.files import File
+from services.executor.providers.plan import plan_of
+from services.executor.providers.secrets import Secrets
+from services.executor.worker import Answer, ToolAnswer
+
+KEY = "sk-very-secret"
+RUN: dict[str, Any] = {
+    "kind": "http",
+    "retry": "unsafe",
+    "auth": {"place": "bearer", "secret": "key"},
+    "hosts": ["files.example.com"],
+    "request": {"url": "https://api.example.com/v1/tasks", "json": {"prompt": "${input.prompt}"}},
+    "response": {"output": {"text": "${body.text}"}},
+    "request_id": 'headers."x-request-id"',
+}
+POLL: dict[str, Any] = {
+    "request": {"url": "https://api.example.com/v1/tasks/${submitted.id}"},
+    "status": "body.status",
+    "done": ["done"],
+    "failed": ["failed"],
+    "refused": ["rejected"],
+    "message": "body.error",
+    "every_ms": 2_000,
+}
+
+
+class Script:
+    """Answers in order, an exception is raised; notes what was asked, and how long was waited."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[httpx.Request] = []
+        self.waits: list[float] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Makes a call against a script."""
+
+    async def made(
+        script: Script, members: dict[str, Any] | None = None, may_repeat: bool = False, units: str = ""
+    ) -> ToolAnswer:
+        async def note(seconds: float) -> None:
+            script.waits.append(seconds)
+
+        async def somewhere(_host: str) -> str:
+            return "93.184.216.34"
+
+        monkeypatch.setattr(calls.asyncio, "sleep", note)
+        monkeypatch.setattr(hosts, "public_address", somewhere)
+        client = Client({}, httpx.MockTransport(script))
+        picture = File(b"PNG", "image/png", "picture")
+        call = ProviderCall(
+            plan_of(RUN | (members or {})),
+            {"prompt": "a cat"},
+            {"picture": picture},
+            may_repeat,
+            {"units": units} if units else {},
+        )
+        return await Providers(client, Secrets(None, {"KEY": KEY})).run(call)
+
+    return made
+
+
+def said(_code: int = 200, /, **body: Any) -> httpx.Response:
+    """An answer in JSON."""
+    return httpx.Response(_code, json=body, headers={"x-request-id": "r1"})
+
+
+async def test_an_answer_becomes_the_output(run: Any) -> None:
+    """With the provider's id, its status, and the units it says."""
+    script = Script(said(text="meow", used="2.2"))
+    answer = await run(script, units="body.used")
+    assert json.loads(answer.output_json) == {"text": "meow"}
+    assert (answer.units, answer.provider_request_id, answer.provider_status) == (3, "r1", 200)
+    assert json.loads(script.asked[0].content) == {"prompt": "a cat"}
+    assert script.asked[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("status", [429, 503, 529])
+async def test_what_says_that_nothing_was_done_is_sent_again(run: Any, status: int) -> None:
+    """For any tool, a few times."""
+    script = Script(said(status), said(status), said(text="meow"))
+    assert (await run(script)).answer is Answer.OUTPUT
+    assert len(script.asked) == 3
+    script = Script(*[said(status)] * 3)
+    assert (await run(script)).reason == "PROVIDER_UNAVAILABLE"
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_what_may_have_been_done_is_sent_again_only_where_that_is_safe(run: Any, status: int) -> None:
+    """The others end with the first."""
+    script = Script(said(status), said(text="meow"))
+    assert (await run(script, may_repeat=True)).answer is Answer.OUTPUT
+    script = Script(said(status))
+    assert (await run(script)).reason == "PROVIDER_UNAVAILABLE"
+
+
+async def test_what_never_left_is_sent_again(run: Any) -> None:
+    """Until it is clear that nobody is there."""
+    script = Script(httpx.ConnectError("refused"), said(text="meow"))
+    assert (await run(script)).answer is Answer.OUTPUT
+    answer = await run(Script(*[httpx.ConnectTimeout("late")] * 3))
+    assert (answer.reason, answer.message) == ("PROVIDER_UNAVAILABLE", "the provider cannot be reached")
+
+
+async def test_without_an_answer_nobody_knows(run: Any) -> None:
+    """A tool that may be called twice is; for another it is the job that decides."""
+    with pytest.raises(NoAnswerError):
+        await run(Script(httpx.ReadError("reset")))
+    script = Script(httpx.ReadError("reset"), said(text="meow"))
+    assert (await run(script, may_repeat=True)).answer is Answer.OUTPUT
+
+
+@pytest.mark.parametrize(
+    ("headers", "least", "most"),
+    [
+        ({"retry-after": "7"}, 7, 7),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25, 0.25),
+        ({"retry-after": "86400"}, 30, 30),
+        ({"retry-after": "-3"}, 0, 0),
+        ({"retry-after": "nan"}, 0.2, 0.8),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.2, 0.8),
+        ({}, 0.2, 0.8),
+    ],
+)
+async def test_a_provider_that_says_when_is_asked_then(
+    run: Any, headers: dict[str, str], least: float, most: float
+) -> None:
+    """Within bounds."""
+    script = Script(httpx.Response(429, headers=headers), said(text="meow"))
+    await run(script)
+    (wait,) = script.waits
+    assert least <= wait <= most
+
+
+async def test_work_is_waited_for(run: Any) -> None:
+    """No more often than the manifest says, rarer as it goes on; the last answer is the one that counts."""
+    script = Script(
+        said(201, id="t/1", status="new"), said(status="new"), said(status="new"), said(status="done", text="x")
+    )
+    answer = await run(script, {"poll": POLL})
+    assert json.loads(answer.output_json) == {"text": "x"}
+    assert [f"{asked.method} {asked.url}" for asked in script.asked[1:]] == [
+        "GET https://api.example.com/v1/tasks/t%2F1"
+    ] * 3
+    assert script.waits == sorted(script.waits)
+    assert script.waits[0] >= 2
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "reason"),
+    [("failed", Answer.FAILED, "PROVIDER_FAILED"), ("rejected", Answer.REFUSED, "")],
+)
+async def test_work_that_ends_otherwise_says_why(run: Any, status: str, answer: Answer, reason: str) -> None:
+    """In the provider's words."""
+    ended = await run(Script(said(id="1", status="new"), said(status=status, error="no cats")), {"poll": POLL})
+    assert (ended.answer, ended.reason) == (answer, reason)
+    assert "no cats" in ended.message
+
+
+async def test_the_secret_goes_to_no_other_host(run: Any) -> None:
+    """Whatever URL the provider gives to look at."""
+    script = Script(said(id="1", status="new", url="https://evil.example.org/t"))
+    poll = POLL | {"request": {"url": "${submitted.url}"}}
+    answer = await run(script, {"poll": poll})
+    assert answer.reason == "PROVIDER_ANSWER_UNREADABLE"
+    assert "evil.example.org" in answer.message
+    assert len(script.asked) == 1
+
+
+async def test_a_result_is_asked_for_when_the_work_is_done(run: Any) -> None:
+    """Where the last look does not hold it."""
+    script = Script(
+        said(id="1", status="new"),
+        said(status="done"),
+        httpx.Response(200, content=b"MP4", headers={"content-type": "video/mp4"}),
+    )
+    members = {
+        "poll": POLL,
+        "result": {"method": "GET", "url": "https://api.example.com/v1/tasks/${submitted.id}/content"},
+        "response": {"read": "binary", "output": {"video": "${body}"}},
+    }
+    answer = await run(script, members)
+    assert json.loads(answer.output_json) == {"video": "data:video/mp4;base64,TVA0"}
+
+
+async def test_files_are_fetched_without_the_secret(run: Any) -> None:
+    """From hosts that the manifest names, at the address that was looked at."""
+    picture = httpx.Response(200, content=b"PNG", headers={"content-type": "image/png"})
+    script = Script(said(urls=["https://files.example.com/a.png", "https://files.example.com/b.png"]), picture, picture)
+    members = {"response": {"fetch": {"pictures": "body.urls"}, "output": {"pictures": "${files.pictures}"}}}
+    answer = await run(script, members)
+    assert json.loads(answer.output_json) == {"pictures": ["data:image/png;base64,UE5H"] * 2}
+    for asked in script.asked[1:]:
+        assert "authorization" not in asked.headers
+        assert (asked.url.host, asked.headers["host"]) == ("93.184.216.34", "files.example.com")
+        assert asked.extensions["sni_hostname"] == "files.example.com"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://evil.example.org/a", "http://files.example.com/a", "https://files.example.com:8443/a", 7]
+)
+async def test_files_come_from_nowhere_else(run: Any, url: object) -> None:
+    """Nothing is asked there."""
+    script = Script(said(url=url))
+    members = {"response": {"fetch": {"picture": "body.url"}, "output": {"picture": "${files.picture}"}}}
+    assert (await run(script, members)).reason == "PROVIDER_ANSWER_UNREADABLE"
+    assert len(script.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "answer", "reason"),
+    [
+        (400, {"error": {"message": "bad prompt"}}, Answer.REJECTED, ""),
+        (451, {"error": {"message": "bad prompt"}}, Answer.REFUSED, ""),
+        (402, {"error": {"message": "bad prompt"}}, Answer.FAILED, "PROVIDER_QUOTA"),
+        (401, {"error": {"message": "bad prompt"}}, Answer.FAILED, "PROVIDER_KEY"),
+        (418, {"error": {"message": "bad prompt"}}, Answer.FAILED, "PROVIDER_FAILED"),
+    ],
+)
+async def test_an_error_means_what_its_status_says(
+    run: Any, status: int, body: dict[str, Any], answer: Answer, reason: str
+) -> None:
+    """What concerns our account there is not for callers."""
+    ended = await run(Script(said(status, **body)))
+    assert (ended.answer, ended.reason, ended.provider_status) == (answer, reason, status)
+    assert ("bad prompt" in ended.message) == (reason not in ("PROVIDER_QUOTA", "PROVIDER_KEY"))
+
+
+async def test_a_manifest_may_say_what_an_error_means(run: Any) -> None:
+    """The first rule that fits, before the status."""
+    rules = [
+        {"when": "body.code == 'quota'", "means": "quota"},
+        {"when": "status == `400`", "means": "refused", "message": "body.why"},
+    ]
+    assert (await run(Script(said(400, code="quota")), {"errors": rules})).reason == "PROVIDER_QUOTA"
+    ended = await run(Script(said(400, code="other", why="unsafe")), {"errors": rules})
+    assert (ended.answer, ended.message) == (Answer.REFUSED, "the provider refused this content: unsafe")
+
+
+async def test_a_refusal_may_hide_behind_success(run: Any) -> None:
+    """And so may a failure."""
+    response = RUN["response"] | {"refused": "body.stop == 'refusal'", "failed": "body.error", "message": "body.why"}
+    ended = await run(Script(said(stop="refusal", why="unsafe")), {"response": response})
+    assert (ended.answer, ended.message) == (Answer.REFUSED, "the provider refused this content: unsafe")
+    assert (await run(Script(said(error=True)), {"response": response})).reason == "PROVIDER_FAILED"
+
+
+async def test_nobody_hears_the_secret(run: Any) -> None:
+    """Not even from a provider that says it back."""
+    ended = await run(Script(said(400, message=f"key {KEY} may not do that")))
+    assert KEY not in ended.message + ended.detail
+    assert "key *** may not" in ended.message
+
+
+async def test_without_its_secret_nothing_is_sent(run: Any) -> None:
+    """The job ends, and costs nothing."""
+    script = Script()
+    ended = await run(script, {"auth": {"place": "bearer", "secret": "other"}})
+    assert (ended.reason, script.asked) == ("SECRET_MISSING", [])
+
+
+@pytest.mark.parametrize(
+    ("auth", "header", "value"),
+    [
+        ({"place": "header", "name": "x-api-key"}, "x-api-key", KEY),
+        ({"place": "header", "prefix": "Token "}, "authorization", f"Token {KEY}"),
+        ({"place": "basic"}, "authorization", "Basic c2stdmVyeS1zZWNyZXQ6"),
+    ],
+)
+async def test_the_secret_goes_where_the_provider_wants_it(
+    run: Any, auth: dict[str, str], header: str, value: str
+) -> None:
+    """Each has its own way."""
+    script = Script(said(text="x"))
+    await run(script, {"auth": {"secret": "key"} | auth})
+    assert script.asked[0].headers[header] == value
+
+
+async def test_the_secret_may_go_into_the_query(run: Any) -> None:
+    """For providers that want that."""
+    script = Script(said(text="x"))
+    await run(script, {"auth": {"place": "query", "name": "key", "secret": "key"}})
+    assert script.asked[0].url.params["key"] == KEY
+
+
+async def test_events_are_read_as_an_array(run: Any) -> None:
+    """Of a stream; its end says nothing."""
+    body = 'event: start\ndata: {"d": "me"}\n\n: a comment\ndata: {"d":\ndata: "ow", "n": 2}\n\ndata: [DONE]\n\n'
+    response = {"read": "sse", "output": {"text": "${join('', body[].d)}", "first": "${body[0].event}"}}
+    stream = httpx.Response(200, content=body, headers={"content-type": "text/event-stream"})
+    answer = await run(Script(stream), {"response": response}, units="body[-1].n")
+    assert json.loads(answer.output_json) == {"text": "meow", "first": "start"}
+    assert answer.units == 2
+
+
+@pytest.mark.parametrize("used", [None, "many", -1, True, [1]])
+async def test_a_provider_that_does_not_say_what_it_used_is_not_understood(run: Any, used: Any) -> None:
+    """Nothing is guessed, and nothing charged that was not said."""
+    assert (await run(Script(said(text="x", used=used)), units="body.used")).reason == "PROVIDER_ANSWER_UNREADABLE"

@@ -1,0 +1,141 @@
+"""Jobs whose tool is a call of a provider, through the real services; the provider is a server on this machine."""
+
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from scrip.catalog.v1 import catalog_pb2
+from scrip.executor.v1 import executor_pb2
+
+from services.runtime.errors import Refusal
+from tests.executor.providers.double import Answer, Asked, Double, provider
+from tests.executor.saga import Saga
+from tests.harness.processes import Services
+from tests.harness.waiting import eventually
+
+Job = executor_pb2.Job
+TOOL = "translate-deepl"
+GIVEN = {"texts": ["Hello", "world"], "target_language": "DE"}
+KEY = "deepl-key-of-the-test"
+ASK = catalog_pb2.QuotePriceRequest(account_id="acme", tool=TOOL, input_json=json.dumps(GIVEN).encode())
+
+
+class Deepl:
+    """Answers as DeepL does, or as a test wants."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[Asked], Answer | None] = self.translate
+
+    def say(self, asked: Asked) -> Answer | None:
+        """What it answers now."""
+        return self.answer(asked)
+
+    def translate(self, asked: Asked) -> Answer:
+        """Each text backwards."""
+        assert (asked.method, asked.path) == ("POST", "/v2/translate")
+        assert asked.headers["authorization"] == f"DeepL-Auth-Key {KEY}"
+        texts = json.loads(asked.body)["text"]
+        said = [
+            {"text": text[::-1], "detected_source_language": "EN", "billed_characters": len(text)} for text in texts
+        ]
+        return Answer(headers={"x-trace-id": "trace-1"}, body=json.dumps({"translations": said}).encode())
+
+
+@pytest.fixture
+def deepl() -> Deepl:
+    """The provider."""
+    return Deepl()
+
+
+@pytest.fixture
+def double(deepl: Deepl) -> Iterator[Double]:
+    """Where it listens."""
+    with provider(deepl.say) as double:
+        yield double
+
+
+@pytest.fixture
+async def saga(services: Services, double: Double) -> AsyncIterator[Saga]:
+    """The services, with the provider's key, and the provider called at the double."""
+    services.providers = {
+        "SCRIP_SECRET_DEEPL_API_KEY": KEY,
+        "SCRIP_PROVIDER_BASES": f"https://api.deepl.com={double.url}",
+    }
+    await services.start("ledger", "catalog", "executor")
+    saga = Saga(services)
+    await saga.account("acme")
+    yield saga
+
+
+async def test_what_the_provider_used_is_charged(saga: Saga, double: Double) -> None:
+    """Less than was reserved; the provider's id of the call is with the job, its event and the ledger's."""
+    job_id = await saga.begin("acme", GIVEN, TOOL)
+    job = await saga.settled("acme", job_id)
+    assert job.state == Job.STATE_SUCCEEDED, job.error
+    assert json.loads(job.output_json)["translations"][0] == {"text": "olleH", "detected_language": "EN"}
+    assert dict(job.units) == {"character": 10}
+    assert job.captured_micros == 100_000 + 10 * 3_000 < job.reserved_micros
+    assert len(double.asked) == 1
+    services = saga.services
+    found = services.query("executor", "SELECT provider_request_id, provider_status FROM job WHERE job_id = %s", job_id)
+    assert found == [("trace-1", 200)]
+    assert KEY not in services.last_words("executor")
+
+
+async def test_what_the_provider_refuses_costs_nothing(saga: Saga, deepl: Deepl) -> None:
+    """The caller hears the provider's sentence."""
+    deepl.answer = lambda asked: Answer(400, body=b'{"message": "Value for \'target_lang\' not supported."}')
+    job = await saga.settled("acme", await saga.begin("acme", GIVEN, TOOL))
+    assert (job.state, job.error.reason, job.captured_micros) == (Job.STATE_FAILED, "INPUT_REJECTED", 0)
+    assert "'target_lang' not supported" in job.error.message
+    assert (await saga.credits("acme")).reserved_micros == 0
+
+
+async def test_what_the_provider_says_of_our_account_stays_here(saga: Saga, deepl: Deepl) -> None:
+    """It is for the log."""
+    deepl.answer = lambda asked: Answer(403, body=json.dumps({"message": f"no such key {KEY}"}).encode())
+    job = await saga.settled("acme", await saga.begin("acme", GIVEN, TOOL))
+    assert (job.state, job.error.reason, job.captured_micros) == (Job.STATE_FAILED, "PROVIDER_KEY", 0)
+    assert "no such key" not in job.error.message
+    assert KEY not in saga.services.last_words("executor")
+
+
+async def test_a_provider_that_hangs_up_leaves_the_job_open(saga: Saga, deepl: Deepl, double: Double) -> None:
+    """It may have done the work: nobody pays and nobody gets the credits back until that is known."""
+    deepl.answer = lambda asked: None
+    job_id = await saga.begin("acme", GIVEN, TOOL)
+
+    async def is_unknown() -> bool:
+        return (await saga.job("acme", job_id)).state == Job.STATE_INDETERMINATE
+
+    await eventually(is_unknown, 20)
+    assert len(double.asked) == 1
+    credits = await saga.credits("acme")
+    assert credits.reserved_micros > 0 == credits.spent_micros
+
+
+async def test_without_the_key_the_tool_is_not_offered(services: Services) -> None:
+    """A quote says why."""
+    await services.start("ledger", "catalog", "executor")
+    saga = Saga(services)
+    await saga.account("acme")
+    await saga.quote("acme", "echo", {"message": "x"})
+    with pytest.raises(Refusal, match="TOOL_UNAVAILABLE") as caught:
+        await saga.catalog.call(saga.catalog_stub.QuotePrice, ASK)
+    assert caught.value.metadata["unavailable_reason"] == "MISSING_SECRET"
+
+
+async def test_many_calls_wait_side_by_side(saga: Saga, deepl: Deepl, double: Double) -> None:
+    """They need no process of their own: eight are under way at once."""
+    all_there = threading.Barrier(8)
+
+    def together(asked: Asked) -> Answer:
+        all_there.wait(20)
+        return deepl.translate(asked)
+
+    deepl.answer = together
+    job_ids = [await saga.begin("acme", GIVEN, TOOL) for _ in range(8)]
+    jobs = [await saga.settled("acme", job_id) for job_id in job_ids]
+    assert all(job.state == Job.STATE_SUCCEEDED for job in jobs)
+    assert len(double.asked) == 8
