@@ -1,4 +1,5 @@
-"""Tells the catalog, every ten seconds, which tools run here; a report is good for thirty."""
+"""Tells the catalog which tools run here: every ten seconds, and when it says that a tool is new. A report is good for
+thirty."""
 
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,10 @@ class Availability:
         self._patience = Patience("catalog", first_seconds=0.25)
         self._again = Signal()
         self._stopped = False
+
+    def poke(self) -> None:
+        """The catalog has changed: reports soon."""
+        self._again.poke()
 
     def stop(self) -> None:
         """No more reports; the last one lapses by itself."""

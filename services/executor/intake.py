@@ -1,25 +1,21 @@
 """Takes jobs in: all that wait go into one transaction, and the dispatcher gets those there is room for at once."""
 
-import asyncio
 from collections.abc import Sequence
 
-from nats.aio.msg import Msg
-
 from services.executor.dispatcher import Dispatcher
-from services.executor.grouping import Grouped
 from services.executor.store import submissions
 from services.executor.store.rows import Claim
 from services.executor.store.submissions import Accepted, Submission
+from services.executor.waking import WAKE_SUBJECT
 from services.runtime import clock
 from services.runtime.broker import Broker
 from services.runtime.errors import Refusal
 from services.runtime.event_log import EventLog
+from services.runtime.grouping import Grouped
 from services.runtime.postgres import Pool
 
-WAKE_SUBJECT = "scrip.executor.wake"
 # Inputs in memory, over all submissions that wait.
 WAITING_BYTES_MAX = 256 * 1024 * 1024
-CONNECTED_LOOK_SECONDS = 0.5
 
 
 class Intake:
@@ -33,7 +29,7 @@ class Intake:
         self._dispatcher = dispatcher
         self._broker = broker
         self._lease_seconds = lease_seconds
-        self._waiting: Grouped[Submission, Accepted] = Grouped("submissions", self._accept, batch_max=200)
+        self._waiting: Grouped[Submission, Accepted] = Grouped("executor", "submissions", self._accept, batch_max=200)
         self._waiting_bytes = 0
         self.run = self._waiting.run
 
@@ -80,21 +76,10 @@ class Intake:
         for submission, answer in zip(waiting, accepted, strict=True):
             if answer.claimed:
                 contents = {name: data for name, _, data in submission.files}
-                claim = Claim(answer.job, submission.quote, submission.input_json, contents)
+                media_types = {name: media_type for name, media_type, _ in submission.files}
+                claim = Claim(answer.job, submission.quote, submission.input_json, contents, media_types)
                 self._dispatcher.adopt(claim, sent_at)
         if any(not answer.claimed and not answer.replayed for answer in accepted):
             self._dispatcher.poke()
             await self._broker.wake(WAKE_SUBJECT)
         return accepted
-
-
-async def listen(broker: Broker, dispatcher: Dispatcher) -> None:
-    """Has the dispatcher look when another executor took jobs in; the client renews the subscription by itself."""
-
-    async def woken(_message: Msg) -> None:
-        dispatcher.poke()
-
-    await broker.keep_connected()
-    while (client := broker.client) is None:  # noqa: ASYNC110 (nats-py has no event for it)
-        await asyncio.sleep(CONNECTED_LOOK_SECONDS)
-    await client.subscribe(WAKE_SUBJECT, cb=woken)

@@ -1,0 +1,33 @@
+"""What wakes this executor: jobs that another one took in, and changes of the catalog.
+
+None of these messages is needed: whoever is poked looks now and then anyway.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from nats.aio.msg import Msg
+
+from services.runtime.broker import Broker
+from services.runtime.topology import batch_subject
+
+WAKE_SUBJECT = "scrip.executor.wake"
+# The catalog's log has one shard.
+CATALOG_SUBJECT = batch_subject("catalog", 0)
+CONNECTED_LOOK_SECONDS = 0.5
+
+
+async def listen(broker: Broker, pokes: Mapping[str, Callable[[], None]]) -> None:
+    """Pokes for each message on a subject; the client renews the subscriptions by itself."""
+    await broker.keep_connected()
+    while (client := broker.client) is None:  # noqa: ASYNC110 (nats-py has no event for it)
+        await asyncio.sleep(CONNECTED_LOOK_SECONDS)
+    for subject, poke in pokes.items():
+        await client.subscribe(subject, cb=_poking(poke))
+
+
+def _poking(poke: Callable[[], None]) -> Callable[[Msg], Awaitable[None]]:
+    async def woken(_message: Msg) -> None:
+        poke()
+
+    return woken
