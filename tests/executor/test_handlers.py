@@ -16,7 +16,7 @@ import zxingcpp
 from PIL import Image
 
 from services.executor.handlers import barcode_read, detect_language, echo, pdf_to_text
-from services.executor.handlers.errors import ToolError
+from services.executor.material.errors import ToolError
 
 
 def pdf(*pages: str) -> bytes:

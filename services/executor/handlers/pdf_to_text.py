@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from services.executor.handlers.errors import ToolError
+from services.executor.material import pdfs
+from services.executor.material.errors import ToolError
 
 PAGES_MAX = 2_000
 CHARS_MAX = 5_000_000
@@ -11,16 +12,7 @@ PAGE_BREAK = "\f"
 
 def run(input: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:
     """The text of `pdf`, its pages parted by a form feed; a page of pictures alone gives nothing."""
-    import pypdfium2
-    from pypdfium2 import raw
-
-    try:
-        document = pypdfium2.PdfDocument(files["pdf"])
-    except pypdfium2.PdfiumError as error:
-        if getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD:
-            raise ToolError("PDF_ENCRYPTED", "the PDF needs a password") from error
-        raise ToolError("PDF_UNREADABLE", "the file is not a PDF, or is damaged") from error
-    try:
+    with pdfs.opened(files["pdf"]) as document:
         count = len(document)
         if count > PAGES_MAX:
             raise ToolError("PDF_TOO_LONG", f"the PDF has {count} pages, at most {PAGES_MAX} are taken")
@@ -31,10 +23,6 @@ def run(input: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:
             chars += len(pages[-1])
             if chars > CHARS_MAX:
                 raise ToolError("PDF_TOO_LONG", f"the PDF has more than {CHARS_MAX} characters")
-    except pypdfium2.PdfiumError as error:
-        raise ToolError("PDF_UNREADABLE", "a page of the PDF is damaged") from error
-    finally:
-        document.close()
     return {"text": PAGE_BREAK.join(pages), "page_count": count}
 
 

@@ -1,0 +1,46 @@
+"""What takes too long is given up in the middle, and nothing of it is left."""
+
+import re
+import signal
+
+import pytest
+
+from services.executor.material.deadline import deadline
+from services.executor.material.errors import ToolError
+
+ENDLESS = re.compile(r"(a+)+b")
+
+
+def test_an_expression_that_backtracks_for_ever_is_given_up() -> None:
+    """With a reason, and the limit in numbers."""
+    with (
+        pytest.raises(ToolError, match=r"the text takes more than 0\.05 seconds") as refused,
+        deadline(0.05, "the text"),
+    ):
+        ENDLESS.match("a" * 100)
+    assert refused.value.reason == "TOO_SLOW"
+
+
+def test_a_library_that_catches_every_exception_does_not_catch_this() -> None:
+    """Some do, and go on."""
+    with pytest.raises(ToolError), deadline(0.05, "the text"):
+        try:
+            ENDLESS.match("a" * 100)
+        except Exception:  # noqa: BLE001 (as libraries do)
+            ENDLESS.match("a" * 100)
+
+
+def test_what_is_done_in_time_is_left_alone() -> None:
+    """No alarm rings afterwards, and the handler is the one of before."""
+    before = signal.getsignal(signal.SIGALRM)
+    with deadline(1, "the text"):
+        pass
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_other_errors_pass() -> None:
+    """And end the watch too."""
+    with pytest.raises(ValueError, match="x"), deadline(1, "the text"):
+        raise ValueError("x")
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
