@@ -1,0 +1,90 @@
+"""Every provider's tool: its examples become the requests its provider wants, and each answer what it means."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from services.catalog.schemas import Schema
+from services.executor.providers import calls, hosts
+from services.executor.providers.calls import Providers
+from services.executor.providers.client import Client
+from services.executor.providers.requests import rendered, signed
+from services.executor.providers.secrets import Secrets
+from services.executor.worker import Answer
+from tests.tools.cases import FOLDER, MANIFESTS, SECRET, Provider, call_of, known, shown
+
+KNOWN = {slug: known(slug) for slug in MANIFESTS if (FOLDER / f"{slug}.yaml").is_file()}
+CASES = [(slug, name) for slug, told in KNOWN.items() for name in told["cases"]]
+REQUESTS = [(slug, number) for slug, told in KNOWN.items() for number in range(len(told["requests"]))]
+# What the job's reason is where the answer of a call does not name it.
+REASONS = {Answer.REJECTED: "INPUT_REJECTED", Answer.REFUSED: "CONTENT_REFUSED", Answer.TOO_LARGE: "OUTPUT_TOO_LARGE"}
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses between two requests are none, and names lead nowhere."""
+
+    async def at_once(_seconds: float) -> None:
+        pass
+
+    async def somewhere(_host: str) -> str:
+        return "93.184.216.34"
+
+    monkeypatch.setattr(calls.asyncio, "sleep", at_once)
+    monkeypatch.setattr(hosts, "public_address", somewhere)
+
+
+def test_every_tool_of_a_provider_has_its_cases() -> None:
+    """And each says what comes of a good answer, of a provider that is busy, and of one that takes no more."""
+    assert KNOWN.keys() == MANIFESTS.keys()
+    assert {path.stem for path in FOLDER.glob("*.yaml")} == KNOWN.keys()
+    for slug, told in KNOWN.items():
+        reasons = {case.get("reason", "") for case in told["cases"].values()}
+        assert {"", "PROVIDER_UNAVAILABLE", "PROVIDER_QUOTA"} <= reasons, slug
+        assert len(told["requests"]) == len(MANIFESTS[slug].examples), slug
+
+
+@pytest.mark.parametrize(("slug", "number"), REQUESTS)
+def test_an_example_becomes_the_request_its_provider_wants(slug: str, number: int) -> None:
+    """With the secret where it belongs."""
+    call = call_of(MANIFESTS[slug], number)
+    request = rendered(call.plan.request, {"input": {**call.input, **call.files}})
+    assert shown(signed(request, call.plan.auth, SECRET)) == KNOWN[slug]["requests"][number]
+
+
+@pytest.mark.parametrize(("slug", "name"), CASES)
+async def test_an_answer_leads_to_what_it_means(slug: str, name: str) -> None:
+    """Output, units and the provider's id of the call; or why there is none."""
+    manifest, case = MANIFESTS[slug], KNOWN[slug]["cases"][name]
+    call = call_of(manifest, case.get("example", 0))
+    provider = Provider(case["answers"])
+    client = Client({}, httpx.MockTransport(provider))
+    secret = {call.plan.auth.secret.upper(): SECRET} if call.plan.auth else {}
+    answer = await Providers(client, Secrets(None, secret)).run(call)
+    await client.close()
+    assert SECRET not in answer.message + answer.detail
+    if "reason" in case:
+        assert (answer.reason or REASONS.get(answer.answer, "")) == case["reason"], answer
+        assert case.get("says", "") in answer.message
+        return
+    assert answer.answer is Answer.OUTPUT, answer
+    output: dict[str, Any] = json.loads(answer.output_json)
+    assert output == case["output"]
+    assert answer.units == case.get("units")
+    assert answer.provider_request_id == case.get("request_id", "")
+    assert Schema(_without_files(manifest.output_schema)).violations(output) == []
+    assert len(provider.asked) == len(case["answers"])
+
+
+def _without_files(schema: Any) -> Any:
+    """In an output a file is a data: URL."""
+    match schema:
+        case dict():
+            kept = {name: value for name, value in schema.items() if (name, value) != ("format", "scrip-file")}
+            return {name: _without_files(value) for name, value in kept.items()}
+        case list():
+            return [_without_files(item) for item in schema]
+        case _:
+            return schema
