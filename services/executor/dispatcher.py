@@ -120,5 +120,8 @@ class Dispatcher:
         if not task.cancelled() and (error := task.exception()):
             # Its lease ends, and the job is found again.
             log.error("job_dropped", job_id=held.job.job_id, error=repr(error))
+        if held.job.concurrency:
+            # It may have let another one through its gate.
+            self._backlog = True
         if self._backlog:
             self._wake.poke()

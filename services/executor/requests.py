@@ -21,6 +21,7 @@ FILES_BYTES_MAX = 3 * 1024 * 1024
 LABELS_MAX = 8
 TEXT_CHARACTERS_MAX = 128
 TIMEOUT_MS_MAX = 3_600_000
+CONCURRENCY_MAX = 10_000
 
 
 def submission_of(request: executor_pb2.SubmitJobRequest) -> Submission:
@@ -37,6 +38,9 @@ def submission_of(request: executor_pb2.SubmitJobRequest) -> Submission:
         "must be 0 or more and at most amount_max_micros",
     )
     _check(1 <= quote.limits.timeout_ms <= TIMEOUT_MS_MAX, "quote.limits.timeout_ms", f"must be 1 to {TIMEOUT_MS_MAX}")
+    _check(
+        0 <= quote.limits.concurrency <= CONCURRENCY_MAX, "quote.limits.concurrency", f"must be 0 to {CONCURRENCY_MAX}"
+    )
     _check_input(request)
     _check_text("key_id", request.key_id)
     _check_text("reference", request.reference)
@@ -58,6 +62,7 @@ def submission_of(request: executor_pb2.SubmitJobRequest) -> Submission:
         reserved_micros=quote.amount_max_micros,
         quoted_micros=quote.amount_micros,
         units=dict(quote.units),
+        concurrency=quote.limits.concurrency,
         actor=identity.actor(),
     )
 

@@ -1,75 +1,25 @@
 """The saga where a step fails or its answer is lost, on a real database and doubles of the peers."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
-import psycopg
 import pytest
 from scrip.catalog.v1 import catalog_pb2
 
-from scrip_client import LedgerClient, sender
-from services.gateway.idempotency import IdempotencyStore
-from services.gateway.inputs import Input
-from services.gateway.keyed_saga import KeyedSaga
-from services.gateway.peers import Ledger, Peers
+from scrip_client import sender
 from services.gateway.problems import ReplayedRefusal
-from services.gateway.saga import Driven, Order, Saga
-from services.runtime import postgres
 from services.runtime.errors import Refusal, unavailable
-from tests.gateway.doubles import CatalogDouble, ExecutorDouble, LedgerDouble, State
-from tests.harness.databases import Database, Databases
-
-ORDER = Order("acme", "key", "echo", Input(b"{}", ()), "", "", {})
-
-
-@dataclass
-class World:
-    """A saga and all around it."""
-
-    store: IdempotencyStore
-    database: Database
-    ledger: LedgerDouble
-    client: LedgerClient
-    catalog: CatalogDouble = field(default_factory=CatalogDouble)
-    executor: ExecutorDouble = field(default_factory=ExecutorDouble)
-
-    def __post_init__(self) -> None:
-        catalog, executor = cast("Any", self.catalog), cast("Any", self.executor)
-        self.saga = Saga(Peers(catalog, Ledger(self.client), executor, analytics=catalog))
-        self.keyed = KeyedSaga(self.saga, self.store)
-
-    async def start(self, order: Order = ORDER, content: bytes = b"c") -> Driven:
-        """Executes under the key `k`."""
-        return await self.keyed.start(order, "k", content)
-
-    async def refused(self, order: Order = ORDER, keyed: bool = True) -> Refusal:
-        """Executes, and is refused."""
-        with pytest.raises(Refusal) as refused:
-            await (self.start(order) if keyed else self.saga.start(order))
-        return refused.value
-
-    def state(self, job_id: str) -> Any:
-        """State of a reservation."""
-        return self.ledger.reservations[job_id].state
-
-    def pass_time(self) -> None:
-        """Every driver's time is over."""
-        with psycopg.connect(self.database.owner_dsn, autocommit=True) as connection:
-            connection.execute("UPDATE idempotency SET driver_until = now() - interval '1 s'")
+from tests.gateway.doubles import State
+from tests.gateway.world import ORDER, World, opened
+from tests.harness.databases import Databases
 
 
 @pytest.fixture
 async def world(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setattr(sender, "PAUSE_SECONDS_MAX", 0.005)
-    database = databases.create("gateway")
-    ledger = LedgerDouble()
-    async with (
-        postgres.open_pool(database.dsn, "gateway") as pool,
-        ledger.serving() as address,
-        LedgerClient(address, "token") as client,
-    ):
-        yield World(IdempotencyStore(pool), database, ledger, client)
+    async with opened(databases) as world:
+        yield world
 
 
 async def test_a_submit_that_fails_gives_the_credits_back(world: World) -> None:

@@ -8,6 +8,7 @@ from scrip.executor.v1 import events_pb2
 
 from services.executor import events
 from services.executor.jobs import ENDED, Retry, State, Transition
+from services.executor.store import gates
 from services.executor.store.rows import COLUMNS, SETTLE_HOLD, Job, job_of
 from services.executor.store.statements import Connection, each
 from services.runtime.event_log import EventLog
@@ -35,13 +36,14 @@ SELECT {COLUMNS} FROM job JOIN attempt USING (job_id, fence)
 _MOVE = f"""
 WITH moved AS (
     UPDATE job
-       SET state = %(after)s, worker = '', fence = fence + %(fence_step)s,
+       SET state = %(after)s, gated = false, worker = '', fence = fence + %(fence_step)s,
            held_until = clock_timestamp() + make_interval(secs => %(delay_seconds)s),
            finished_at = CASE WHEN %(ended)s THEN clock_timestamp() END,
            settle_at = CASE WHEN %(ended)s THEN clock_timestamp() + %(settle_hold)s END,
            duration_ms = %(duration_ms)s, units = coalesce(%(units)s, units), output_json = %(output_json)b,
            error_reason = %(reason)s, error_message = %(message)s,
-           charge_micros = %(charge)s, shortfall_micros = %(shortfall)s
+           charge_micros = %(charge)s, shortfall_micros = %(shortfall)s,
+           provider_request_id = %(provider_request_id)s, provider_status = %(provider_status)s
      WHERE job_id = %(job_id)s AND fence = %(fence)s AND state = %(before)s
     RETURNING {COLUMNS}),
 attempted AS (
@@ -112,6 +114,7 @@ async def move_within(connection: Connection, log: EventLog, transitions: Sequen
     rows = await each(connection, _MOVE, [_parameters(step) for step in transitions])
     moved = [job_of(row) if row else None for row in rows]
     done = [(step, job) for step, job in zip(transitions, moved, strict=True) if job]
+    await gates.open_for(connection, [job for _, job in done if job.state is not State.QUEUED])
     await log.append(connection, [events.of(job, _EVENT_KINDS[step.after], step.cause) for step, job in done])
     return moved
 
@@ -134,4 +137,6 @@ def _parameters(step: Transition) -> dict[str, object]:
         "message": step.message,
         "charge": step.cost.charge,
         "shortfall": step.cost.shortfall,
+        "provider_request_id": step.provider_request_id,
+        "provider_status": step.provider_status,
     }

@@ -13,7 +13,7 @@ from services.runtime.postgres import Pool
 _CLAIM = f"""
 WITH next AS MATERIALIZED (
     SELECT job_id FROM job
-     WHERE state = 'QUEUED' AND held_until <= clock_timestamp()
+     WHERE state = 'QUEUED' AND NOT gated AND held_until <= clock_timestamp()
      ORDER BY round, priority, created_at, job_id
      LIMIT %(n)s
        FOR NO KEY UPDATE SKIP LOCKED)
@@ -24,7 +24,7 @@ UPDATE job
 RETURNING {COLUMNS}, job.quote, job.input_json, job.file_count,
           job.round, job.priority, job.created_at, job.job_id
 """
-_FILES = "SELECT job_id, property, data FROM job_file WHERE job_id = ANY(%s)"
+_FILES = "SELECT job_id, property, media_type, data FROM job_file WHERE job_id = ANY(%s)"
 # Rows that a transaction of this executor has locked just now are left out: they are ending, and waiting for one lock
 # while holding another could wait for ever.
 _RENEW = """
@@ -62,14 +62,16 @@ async def claim(pool: Pool, worker: str, n: int, lease_seconds: float) -> list[C
         for row in rows:
             job = job_of(row)
             quote, input_json, file_count = rest_of(row)[:3]
-            claims.append(Claim(job, bytes(quote), bytes(input_json), {}))
+            claims.append(Claim(job, bytes(quote), bytes(input_json), {}, {}))
             if file_count:
                 with_files.append(job.job_id)
         if with_files:
             by_job = {claim.job.job_id: claim for claim in claims}
             contents = await connection.execute(_FILES.encode(), (with_files,))
-            for job_id, name, data in await contents.fetchall():
-                by_job[str(job_id)].files[str(name)] = bytes(data)  # type: ignore[call-overload]
+            for job_id, name, media_type, data in await contents.fetchall():
+                claim_of_job = by_job[str(job_id)]
+                claim_of_job.files[str(name)] = bytes(data)  # type: ignore[call-overload]
+                claim_of_job.media_types[str(name)] = str(media_type)
     return claims
 
 

@@ -43,6 +43,9 @@ class Job:
     settlement: Settlement
     settlement_reason: str
     settle_tries: int
+    provider_request_id: str
+    provider_status: int
+    concurrency: int
 
     def __post_init__(self) -> None:
         self.state = State(self.state)
@@ -74,6 +77,8 @@ class Claim:
     input_json: bytes
     files: dict[str, bytes]
     """Content by property."""
+    media_types: dict[str, str]
+    """Of each of them."""
 
 
 NAMES = tuple(field.name for field in fields(Job))

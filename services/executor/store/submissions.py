@@ -9,28 +9,26 @@ from scrip.executor.v1 import events_pb2
 
 from services.executor import events
 from services.executor.jobs import State
+from services.executor.store import gates
 from services.executor.store.rows import COLUMNS, Job, job_of
 from services.executor.store.statements import Connection, each, run_each
+from services.executor.store.turns import TURN
 from services.runtime.event_log import EventLog
 from services.runtime.postgres import Pool
 
 PRIORITY = 100
-# The turn a new job takes: after the account's last one, and not before the turn the queue is at.
-_TURNS = """
-SELECT account_id,
-       (SELECT max(round) FROM job WHERE state = 'QUEUED' AND job.account_id = asked.account_id),
-       (SELECT round FROM job WHERE state = 'QUEUED' AND held_until <= clock_timestamp()
-         ORDER BY round, priority, created_at, job_id LIMIT 1)
-  FROM unnest(%s::text[]) AS asked (account_id)
+_TURNS = f"""
+SELECT account_id, {TURN.format(account="asked.account_id")} FROM unnest(%s::text[]) AS asked (account_id)
 """
 _INSERT = f"""
 INSERT INTO job (job_id, account_id, tool, tool_version, price_version, quote, input_digest, input_json, file_count,
                  key_id, reference, labels, trace_id, reserved_micros, quoted_micros, units, round, priority,
-                 state, held_until, fence, worker, created_at)
+                 state, held_until, fence, worker, created_at, concurrency, gated)
 VALUES (%(job_id)s, %(account_id)s, %(tool)s, %(tool_version)s, %(price_version)s, %(quote)b, %(input_digest)s,
         %(input_json)b, %(file_count)s, %(key_id)s, %(reference)s, %(labels)s, %(trace_id)s, %(reserved_micros)s,
         %(quoted_micros)s, %(units)s, %(round)s, {PRIORITY}, 'QUEUED',
-        clock_timestamp() + make_interval(secs => %(hold)s), %(fence)s, %(worker)s, clock_timestamp())
+        clock_timestamp() + make_interval(secs => %(hold)s), %(fence)s, %(worker)s, clock_timestamp(),
+        %(concurrency)s, %(concurrency)s > 0)
 ON CONFLICT ON CONSTRAINT one_row_a_job DO NOTHING
 RETURNING {COLUMNS}
 """
@@ -61,6 +59,8 @@ class Submission:
     reserved_micros: int
     quoted_micros: int
     units: dict[str, int]
+    concurrency: int
+    """Jobs of the account that this tool lets run at once; 0: any."""
     actor: str
 
 
@@ -80,8 +80,8 @@ async def accept(
 ) -> list[Accepted]:
     """Makes the jobs that are not there yet, with their events; answers one job a submission, in order.
 
-    The first `claim_max` new ones are held by `worker` from birth, which saves them the way through the queue. A job
-    whose id is there is answered as it is, whoever asked: the caller compares account and content.
+    The first `claim_max` new ones that have no gate are held by `worker` from birth, which saves them the way through
+    the queue. A job whose id is there is answered as it is, whoever asked: the caller compares account and content.
     """
     first: dict[str, Submission] = {}
     for submission in submissions:
@@ -91,14 +91,16 @@ async def accept(
     async with pool.connection() as connection, connection.transaction():
         turns = await _turns(connection, wanted)
         parameters = []
-        for place, submission in enumerate(wanted):
-            claimed = place < claim_max
+        free = claim_max
+        for submission in wanted:
+            claimed = free > 0 and not submission.concurrency
+            free -= claimed
             parameters.append(
                 _parameters(submission)
                 | {"round": turns[submission.account_id]}
                 | {"fence": int(claimed), "worker": worker if claimed else "", "hold": lease_seconds * claimed}
             )
-            turns[submission.account_id] += not claimed
+            turns[submission.account_id] += not claimed and not submission.concurrency
         rows = await each(connection, _INSERT, parameters)
         new = {row[0]: job_of(row) for row in rows if row is not None}
         await run_each(connection, _FILE, [file for item in wanted if item.job_id in new for file in _files(item)])
@@ -106,6 +108,7 @@ async def accept(
         if len(new) < len(wanted):
             found = await connection.execute(_EXISTING.encode(), ([item.job_id for item in wanted],))
             known |= {job.job_id: job for job in map(job_of, await found.fetchall())}
+        await gates.open_for(connection, new.values())
         await log.append(
             connection,
             [
@@ -127,12 +130,7 @@ async def accept(
 async def _turns(connection: Connection, submissions: Sequence[Submission]) -> dict[str, int]:
     accounts = sorted({submission.account_id for submission in submissions})
     found = await connection.execute(_TURNS.encode(), (accounts,))
-    turns: dict[str, int] = {}
-    for row in await found.fetchall():
-        account_id, last, present = (str(row[0]), row[1], row[2])
-        now = int(str(present)) if present is not None else 0
-        turns[account_id] = now if last is None else max(now, int(str(last)) + 1)
-    return turns
+    return {str(account_id): int(str(turn)) for account_id, turn in await found.fetchall()}
 
 
 def _parameters(submission: Submission) -> dict[str, Any]:
@@ -153,6 +151,7 @@ def _parameters(submission: Submission) -> dict[str, Any]:
         "reserved_micros": submission.reserved_micros,
         "quoted_micros": submission.quoted_micros,
         "units": Jsonb(submission.units),
+        "concurrency": submission.concurrency,
     }
 
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 import psycopg
 import pytest
 
-from services.executor.grouping import Grouped
 from services.runtime.errors import Refusal
+from services.runtime.grouping import Grouped
 from tests.harness.waiting import eventually
 
 
@@ -32,7 +32,7 @@ async def test_arrivals_during_a_batch_are_the_next_batch() -> None:
         await gate.wait()
         return [item * 2 for item in items]
 
-    group: Grouped[int, int] = Grouped("test", commit)
+    group: Grouped[int, int] = Grouped("executor", "test", commit)
     async with running(group):
         first = asyncio.create_task(group.do(1))
         await eventually(lambda: batches)
@@ -51,7 +51,7 @@ async def test_a_bad_item_fails_alone() -> None:
             raise ValueError("3")
         return list(items)
 
-    group: Grouped[int, int] = Grouped("test", commit)
+    group: Grouped[int, int] = Grouped("executor", "test", commit)
     tasks = [asyncio.create_task(group.do(item)) for item in (1, 2, 3, 4)]
     await asyncio.sleep(0)
     async with running(group):
@@ -69,7 +69,7 @@ async def test_an_outage_is_told_to_all_that_wait_and_survived() -> None:
             raise psycopg.OperationalError("away")
         return list(items)
 
-    group: Grouped[int, int] = Grouped("test", commit)
+    group: Grouped[int, int] = Grouped("executor", "test", commit)
     async with running(group):
         with pytest.raises(psycopg.OperationalError):
             await group.do(1)
@@ -85,7 +85,7 @@ async def test_a_caller_that_went_away_does_not_stop_the_loop() -> None:
         committed.extend(items)
         return list(items)
 
-    group: Grouped[int, int] = Grouped("test", commit)
+    group: Grouped[int, int] = Grouped("executor", "test", commit)
     gone = asyncio.create_task(group.do(1))
     await asyncio.sleep(0)
     gone.cancel()
@@ -100,7 +100,7 @@ async def test_a_full_queue_refuses() -> None:
     async def commit(items: Sequence[int]) -> list[int]:
         return list(items)
 
-    group: Grouped[int, int] = Grouped("test", commit, waiting_max=2)
+    group: Grouped[int, int] = Grouped("executor", "test", commit, waiting_max=2)
     waiting = [asyncio.create_task(group.do(item)) for item in (1, 2)]
     await asyncio.sleep(0)
     with pytest.raises(Refusal) as refused:
@@ -119,7 +119,7 @@ async def test_the_end_of_the_loop_releases_whoever_waits() -> None:
         await asyncio.Event().wait()
         return list(items)
 
-    group: Grouped[int, int] = Grouped("test", commit)
+    group: Grouped[int, int] = Grouped("executor", "test", commit)
     async with running(group):
         waiting = asyncio.create_task(group.do(1))
         await started.wait()
@@ -128,4 +128,4 @@ async def test_the_end_of_the_loop_releases_whoever_waits() -> None:
     for task in (waiting, queued):
         with pytest.raises(Refusal) as refused:
             await task
-        assert refused.value.reason == "UPSTREAM_UNAVAILABLE"
+        assert (refused.value.reason, refused.value.metadata["dependency"]) == ("UPSTREAM_UNAVAILABLE", "executor")

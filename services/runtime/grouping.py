@@ -24,11 +24,13 @@ class Grouped(Generic[Item, Result]):
 
     def __init__(
         self,
+        service: str,
         name: str,
         commit: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
         batch_max: int = 500,
         waiting_max: int = 10_000,
     ) -> None:
+        self._service = service
         self._name = name
         self._commit = commit
         self._batch_max = batch_max
@@ -62,7 +64,7 @@ class Grouped(Generic[Item, Result]):
         finally:
             for _, future in (*batch, *self._waiting):
                 if not future.done():
-                    future.set_exception(unavailable("executor"))
+                    future.set_exception(unavailable(self._service))
             self._waiting.clear()
 
     async def _commit_batch(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
