@@ -6,9 +6,11 @@ import sys
 
 from scrip.catalog.v1 import catalog_pb2, catalog_pb2_grpc, events_pb2
 
-from services.catalog import manifest_files, quotes
-from services.catalog.manifest import ManifestError
+from services.catalog import categories, quotes
+from services.catalog.manifests import files as manifest_files
+from services.catalog.manifests.manifest import ManifestError
 from services.catalog.quoting import Quoter
+from services.catalog.schedule import Schedule
 from services.catalog.servicer import CatalogServicer
 from services.catalog.settings import Settings
 from services.catalog.shipment import Shipment
@@ -39,14 +41,15 @@ async def serve(stop: asyncio.Event) -> None:
         log = EventLog(events_pb2.EventBatch, SHARDS, f"{SERVICE}-{ids.uuid7()}")
         relay = Relay(pool, broker, SERVICE, events_pb2.EventBatch, log.appended)
         snapshot = Snapshot(pool)
-        shipment = Shipment(pool, log, snapshot, manifests)
+        shipment = Shipment(pool, log, snapshot, categories.shipped(), manifests)
+        schedule = Schedule(pool, log, snapshot)
         servicer = CatalogServicer(pool, log, snapshot, Quoter(snapshot, keys))
 
         async def is_ready() -> bool:
             return shipment.is_in and await postgres.answers(pool)
 
         await stack.enter_async_context(
-            lifecycle.background(broker.keep_connected, shipment.run, snapshot.run, relay.run)
+            lifecycle.background(broker.keep_connected, shipment.run, snapshot.run, schedule.run, relay.run)
         )
         await stack.enter_async_context(metrics.serve_ops(settings.ops_listen, is_ready))
         await stack.enter_async_context(

@@ -2,8 +2,12 @@
 
 from scrip.catalog.v1 import catalog_pb2
 
+from services.catalog.applying import Applied
+from services.catalog.categories import Category
+from services.catalog.events import ORIGINS
+from services.catalog.history import VersionPeriod
 from services.catalog.inputs import File
-from services.catalog.manifest import LimitsPart
+from services.catalog.manifests.limits import LimitsPart
 from services.catalog.pricing import Charging, Price
 from services.catalog.quoting import Priced
 from services.catalog.snapshot import View
@@ -22,11 +26,16 @@ _REASONS = {
     "MISSING_PACKAGE": catalog_pb2.UNAVAILABLE_REASON_MISSING_PACKAGE,
     "PROVIDER_DOWN": catalog_pb2.UNAVAILABLE_REASON_PROVIDER_DOWN,
 }
+OUTCOMES = {
+    "created": catalog_pb2.APPLY_OUTCOME_CREATED,
+    "changed": catalog_pb2.APPLY_OUTCOME_CHANGED,
+    "unchanged": catalog_pb2.APPLY_OUTCOME_UNCHANGED,
+}
 _REASON_WORDS: dict[int, str] = {number: word for word, number in _REASONS.items()}
 
 
-def tool_message(tool: Tool, version: ToolVersion, view: View) -> catalog_pb2.Tool:
-    """A tool in one of its versions, with what is in force now."""
+def tool_message(tool: Tool, version: ToolVersion, view: View, in_list: bool = False) -> catalog_pb2.Tool:
+    """A tool in one of its versions, with what is in force now; without its documentation in a list."""
     content = version.content
     reason = view.unavailable_reason(version)
     message = catalog_pb2.Tool(
@@ -48,9 +57,54 @@ def tool_message(tool: Tool, version: ToolVersion, view: View) -> catalog_pb2.To
         unavailable_reason=_REASONS[reason],
         run_json=version.run_json,
         provider=content.provider,
+        documentation="" if in_list else content.documentation,
+        price_origin=ORIGINS[tool.origin],
+        digest=version.digest,
     )
     message.created_at.FromDatetime(version.created_at)
+    if content.deprecated is not None:
+        message.deprecation.successor = content.deprecated.successor or ""
+        message.deprecation.note = content.deprecated.note
+        message.deprecation.SetInParent()
+    if tool.scheduled is not None:
+        message.scheduled_price.price.CopyFrom(price_message(tool.scheduled.price))
+        message.scheduled_price.effective_at.FromDatetime(tool.scheduled.at)
     return message
+
+
+def version_message(period: VersionPeriod) -> catalog_pb2.ToolVersion:
+    """A version with the prices of its time."""
+    message = catalog_pb2.ToolVersion(version=period.version, digest=period.digest)
+    message.created_at.FromDatetime(period.created_at)
+    for one in period.prices:
+        price = message.prices.add(
+            price_version=one.row.price_version,
+            price=price_message(one.row.made()),
+            origin=ORIGINS[one.row.origin],
+        )
+        price.created_at.FromDatetime(one.created_at)
+    return message
+
+
+def category_message(category: Category, view: View) -> catalog_pb2.Category:
+    """A category, and how many tools in it are switched on."""
+    tools = view.tools.values()
+    enabled = sum(tool.enabled and tool.current.content.category == category.slug for tool in tools)
+    return catalog_pb2.Category(**category.model_dump(), enabled_tools=enabled)
+
+
+def applied_message(applied: Applied, replayed: bool) -> catalog_pb2.ApplyToolResponse:
+    """What became of a tool."""
+    return catalog_pb2.ApplyToolResponse(
+        slug=applied.slug,
+        outcome=OUTCOMES[applied.outcome],
+        version=applied.version,
+        price_version=applied.price_version,
+        changes=[catalog_pb2.Change(path=one.path, before=one.before, after=one.after) for one in applied.changes],
+        changes_left_off=applied.changes_left_off,
+        price_origin=ORIGINS[applied.origin],
+        replayed=replayed,
+    )
 
 
 def quote_message(priced: Priced) -> catalog_pb2.Quote:
@@ -93,6 +147,7 @@ def limits_message(limits: LimitsPart) -> catalog_pb2.Limits:
         units=limits.units,
         timeout_ms=limits.timeout_ms,
         rate_per_hour=limits.rate_per_hour,
+        concurrency=limits.concurrency,
     )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from scrip.catalog.v1 import catalog_pb2, catalog_pb2_grpc, events_pb2
 
-from services.catalog import changes, mapping, pages, refusals, store
+from services.catalog import mapping, store
+from services.catalog.managing import ManageMethods
 from services.catalog.quoting import Quoter
 from services.catalog.snapshot import Snapshot
 from services.runtime import event_log
@@ -15,51 +16,18 @@ from services.runtime.event_log import EventLog
 from services.runtime.postgres import Pool
 
 _ACCOUNT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_EXECUTOR_ID = re.compile(r"[\x21-\x7e]{1,128}")
 REPORTED_TOOLS_MAX = 5_000
 
 Context = Any
 
 
-class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
+class CatalogServicer(ManageMethods, catalog_pb2_grpc.CatalogServiceServicer):
     """CatalogService; refusals are raised and become statuses in the runtime."""
 
     def __init__(self, pool: Pool, log: EventLog, snapshot: Snapshot, quoter: Quoter) -> None:
-        self._pool = pool
-        self._log = log
-        self._snapshot = snapshot
+        super().__init__(pool, log, snapshot)
         self._quoter = quoter
-
-    async def ListTools(  # noqa: N802
-        self, request: catalog_pb2.ListToolsRequest, context: Context
-    ) -> catalog_pb2.ListToolsResponse:
-        """From memory: an outage of the database does not end it."""
-        view = self._snapshot.latest()
-        slugs, next_page_token = pages.page(list(view.tools), request, request.page_size, request.page_token)
-        tools = [view.tools[slug] for slug in slugs]
-        return catalog_pb2.ListToolsResponse(
-            tools=[mapping.tool_message(tool, tool.current, view) for tool in tools], next_page_token=next_page_token
-        )
-
-    async def GetTool(  # noqa: N802
-        self, request: catalog_pb2.GetToolRequest, context: Context
-    ) -> catalog_pb2.GetToolResponse:
-        """From memory, but for versions that are no longer in force."""
-        return catalog_pb2.GetToolResponse(tool=await self._tool(request.slug, request.version))
-
-    async def EnableTool(  # noqa: N802
-        self, request: catalog_pb2.EnableToolRequest, context: Context
-    ) -> catalog_pb2.EnableToolResponse:
-        """Seen by the next request to this replica, and by the others within a second."""
-        await self._switch(request.slug, True, request.request_id)
-        return catalog_pb2.EnableToolResponse(tool=await self._tool(request.slug))
-
-    async def DisableTool(  # noqa: N802
-        self, request: catalog_pb2.DisableToolRequest, context: Context
-    ) -> catalog_pb2.DisableToolResponse:
-        """Likewise."""
-        await self._switch(request.slug, False, request.request_id)
-        return catalog_pb2.DisableToolResponse(tool=await self._tool(request.slug))
 
     async def QuotePrice(  # noqa: N802
         self, request: catalog_pb2.QuotePriceRequest, context: Context
@@ -76,7 +44,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         self, request: catalog_pb2.ReportAvailabilityRequest, context: Context
     ) -> catalog_pb2.ReportAvailabilityResponse:
         """Seen by the next request to this replica, and by the others within a second."""
-        if not _REQUEST_ID.fullmatch(request.executor_id):
+        if not _EXECUTOR_ID.fullmatch(request.executor_id):
             raise invalid("executor_id", "must be 1 to 128 visible ASCII characters")
         if len(request.tools) > REPORTED_TOOLS_MAX:
             raise invalid("tools", f"at most {REPORTED_TOOLS_MAX} at once", given=len(request.tools))
@@ -104,19 +72,3 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         async for row in event_log.follow(self._pool, cursors, request.follow, self._log.appended):
             batch = events_pb2.EventBatch.FromString(row.body)
             yield catalog_pb2.ReadEventsResponse(batch=batch, hash=row.hash)
-
-    async def _switch(self, slug: str, enabled: bool, request_id: str) -> None:
-        if not _REQUEST_ID.fullmatch(request_id):
-            raise invalid("request_id", "must be 1 to 128 visible ASCII characters")
-        await changes.set_enabled(self._pool, self._log, slug, enabled, request_id)
-        await self._snapshot.refresh()
-
-    async def _tool(self, slug: str, number: int = 0) -> catalog_pb2.Tool:
-        view = self._snapshot.latest()
-        tool = view.tools.get(slug)
-        version = tool.current if tool else None
-        if tool is not None and number:
-            version = await self._snapshot.version(slug, number) if number < 2**31 else None
-        if tool is None or version is None:
-            raise refusals.tool_not_found(slug, number)
-        return mapping.tool_message(tool, version, view)

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from services.catalog import changes
-from services.catalog.manifest import Manifest
+from services.catalog import applying
+from services.catalog.categories import Category
+from services.catalog.manifests.manifest import Manifest
 from services.catalog.snapshot import Snapshot
 from services.runtime import logs, tracing
 from services.runtime.errors import Refusal
@@ -17,12 +18,20 @@ AGAIN_SECONDS = 0.5
 
 
 class Shipment:
-    """The shipped manifests on their way into the database."""
+    """The shipped categories and manifests on their way into the database."""
 
-    def __init__(self, pool: Pool, event_log: EventLog, snapshot: Snapshot, manifests: Sequence[Manifest]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        event_log: EventLog,
+        snapshot: Snapshot,
+        categories: Sequence[Category],
+        manifests: Sequence[Manifest],
+    ) -> None:
         self._pool = pool
         self._snapshot = snapshot
         self._log = event_log
+        self._categories = categories
         self._manifests = manifests
         self.is_in = False
 
@@ -32,7 +41,7 @@ class Shipment:
         told = False
         while not self.is_in:
             try:
-                changed = await changes.ship(self._pool, self._log, self._manifests)
+                changed = await applying.ship(self._pool, self._log, self._categories, self._manifests)
                 await self._snapshot.refresh()
             except (*OUTAGES, Refusal) as error:
                 if not told:

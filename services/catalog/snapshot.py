@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from services.catalog import store
-from services.catalog.availability import GOOD_SECONDS, Availability, Report
+from services.catalog.availability import GOOD_SECONDS, NO_EXECUTOR, Availability, Report
+from services.catalog.categories import Category
 from services.catalog.pricing import Price
 from services.catalog.tool import Tool, ToolVersion
 from services.runtime import clock, logs
@@ -30,23 +31,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class View:
-    """The catalog at one moment. `tools` by slug, in the order of their slugs."""
+    """The catalog at one moment. `tools` by slug, in the order of their slugs; categories in their own order."""
 
     stamp: int
     tools: dict[str, Tool]
+    categories: list[Category]
     availability: Availability
 
     def unavailable_reason(self, version: ToolVersion) -> str:
         """Why no executor can run this version now; empty where one can.
 
         Executors tell of the newest versions. An older one, which a quote may still name, can be run as well as the
-        newest if it runs the same way.
+        newest if it runs the same way; and so can the newest one as the one before, of which they told last.
         """
         now = clock.monotonic()
-        current = self.tools[version.slug].current
-        if version.run_json == current.run_json:
-            version = current
-        return self.availability.reason(version.slug, version.version, now)
+        tool = self.tools[version.slug]
+        if version.run_json == tool.current.run_json:
+            version = tool.current
+        reason = self.availability.reason(version.slug, version.version, now)
+        before = tool.before if version is tool.current else None
+        if reason == NO_EXECUTOR and before is not None and before.run_json == version.run_json:
+            return self.availability.reason(version.slug, before.version, now)
+        return reason
 
 
 class _Kept(Generic[T]):
@@ -160,11 +166,14 @@ class Snapshot:
         old = self._view
         availability = (old.availability if old else Availability()).merged(said, now)
         if old is not None and old.stamp == stamp:
-            return View(stamp, old.tools, availability)
-        stamp, rows = await store.read_tools(self._pool)
+            return View(stamp, old.tools, old.categories, availability)
+        stamp, rows, categories = await store.read_all(self._pool)
         known = {}
         for tool in old.tools.values() if old else ():
             known[tool.current.slug, tool.current.version] = tool.current
             self._versions.put((tool.current.slug, tool.current.version), tool.current)
             self._prices.put((tool.current.slug, tool.price_version), tool.price)
-        return View(stamp, {row.version.slug: row.made(known) for row in rows}, availability)
+        old_tools = old.tools if old else {}
+        tools = [row.made(known) for row in rows]
+        by_slug = {tool.current.slug: tool.followed(old_tools.get(tool.current.slug)) for tool in tools}
+        return View(stamp, by_slug, categories, availability)

@@ -1,7 +1,7 @@
 """The catalog's tables: reading them, and what executors say.
 
-Tools are changed in `changes` alone, which moves the head of the event log on with each change: its number is the stamp
-of the whole catalog, and who has read at that number has missed nothing.
+Tools and categories are changed within `changes` alone, which moves the head of the event log on with each change: its
+number is the stamp of the whole catalog, and who has read at that number has missed nothing.
 """
 
 import json
@@ -14,9 +14,11 @@ import psycopg
 from psycopg.rows import class_row
 
 from services.catalog.availability import GOOD_SECONDS
-from services.catalog.manifest import Content
+from services.catalog.categories import Category
+from services.catalog.manifests.manifest import Content
+from services.catalog.manifests.price import PricePart
 from services.catalog.pricing import Charging, Price
-from services.catalog.tool import Tool, ToolVersion
+from services.catalog.tool import Scheduled, Tool, ToolVersion
 from services.runtime.postgres import Pool
 
 # The catalog's log has one shard.
@@ -24,8 +26,8 @@ SHARD = 0
 AVAILABILITY_HOURS = 1
 
 _VERSION = "v.slug, v.version, v.digest, v.content, v.created_at"
-_PRICE = "p.price_version, p.base_micros, p.per_unit_micros, p.unit, p.minimum_micros, p.charging"
-_TOOL = f"t.enabled, {_VERSION}, {_PRICE}"
+PRICE_COLUMNS = "p.price_version, p.base_micros, p.per_unit_micros, p.unit, p.minimum_micros, p.charging, p.origin"
+_TOOL = f"t.enabled, t.manifest_price, t.operator_price, t.scheduled_price, t.scheduled_at, {_VERSION}, {PRICE_COLUMNS}"
 _IN_FORCE = "LEFT JOIN tool_version v USING (slug, version) LEFT JOIN price p USING (slug, price_version)"
 
 Connection = psycopg.AsyncConnection[Any]
@@ -56,6 +58,7 @@ class PriceRow:
     unit: str
     minimum_micros: int
     charging: dict[str, str]
+    origin: str
 
     def made(self) -> Price:
         """The price itself."""
@@ -65,16 +68,37 @@ class PriceRow:
 
 @dataclass(frozen=True, slots=True)
 class ToolRow:
-    """A tool with what is in force."""
+    """A tool with what is in force, and its prices as manifests have them."""
 
     enabled: bool
+    manifest_price: dict[str, Any]
+    operator_price: dict[str, Any] | None
+    scheduled_price: dict[str, Any] | None
+    scheduled_at: datetime | None
     version: VersionRow
     price: PriceRow
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> "ToolRow":
+        """The columns of _TOOL."""
+        enabled, manifest_price, operator_price, scheduled_price, scheduled_at = row[:5]
+        version, price = VersionRow(*row[5:10]), PriceRow(*row[10:])
+        return cls(enabled, manifest_price, operator_price, scheduled_price, scheduled_at, version, price)
 
     def made(self, versions: Mapping[tuple[str, int], ToolVersion]) -> Tool:
         """The tool, with its version from `versions` if it is there."""
         known = versions.get((self.version.slug, self.version.version))
-        return Tool(known or self.version.made(), self.price.price_version, self.price.made(), self.enabled)
+        scheduled = None
+        if self.scheduled_price is not None and self.scheduled_at is not None:
+            scheduled = Scheduled(PricePart.model_validate(self.scheduled_price).price(), self.scheduled_at)
+        return Tool(
+            current=known or self.version.made(),
+            price_version=self.price.price_version,
+            price=self.price.made(),
+            enabled=self.enabled,
+            origin=self.price.origin,
+            scheduled=scheduled,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +112,19 @@ class ReportRow:
     age_seconds: float
 
 
-async def read_tools(pool: Pool) -> tuple[int, list[ToolRow]]:
-    """The stamp and all tools as of it, in the order of their slugs: one statement sees one moment."""
+async def read_all(pool: Pool) -> tuple[int, list[ToolRow], list[Category]]:
+    """The stamp and all tools as of it, in the order of their slugs: one statement sees one moment. Categories may be
+    newer; then the stamp is another one the next time."""
     async with pool.connection() as connection:
         cursor = await connection.execute(
             f"SELECT h.seq, {_TOOL} FROM head h LEFT JOIN tool t ON true {_IN_FORCE}"
-            f" WHERE h.shard = {SHARD} ORDER BY t.slug"
+            f' WHERE h.shard = {SHARD} ORDER BY t.slug COLLATE "C"'
         )
         rows: list[Any] = await cursor.fetchall()
+        categories = await read_categories(connection)
     if not rows:
         raise LookupError("the event log has no head; was the database migrated?")
-    tools = [ToolRow(row[1], VersionRow(*row[2:7]), PriceRow(*row[7:])) for row in rows if row[2] is not None]
-    return int(rows[0][0]), tools
+    return int(rows[0][0]), [ToolRow.of(row[1:]) for row in rows if row[1] is not None], categories
 
 
 async def read_stamp(pool: Pool) -> tuple[int, list[ReportRow]]:
@@ -129,7 +154,7 @@ async def read_price(pool: Pool, slug: str, price_version: int) -> Price | None:
     """One price of one tool, however old."""
     async with pool.connection() as connection, connection.cursor(row_factory=class_row(PriceRow)) as cursor:
         await cursor.execute(
-            f"SELECT {_PRICE} FROM price p WHERE slug = %s AND price_version = %s", (slug, price_version)
+            f"SELECT {PRICE_COLUMNS} FROM price p WHERE slug = %s AND price_version = %s", (slug, price_version)
         )
         row = await cursor.fetchone()
     return row.made() if row else None
@@ -158,4 +183,24 @@ async def read_tool(connection: Connection, slug: str) -> ToolRow | None:
     """One tool with what is in force."""
     cursor = await connection.execute(f"SELECT {_TOOL} FROM tool t {_IN_FORCE} WHERE t.slug = %s", (slug,))
     row = await cursor.fetchone()
-    return ToolRow(row[0], VersionRow(*row[1:6]), PriceRow(*row[6:])) if row else None
+    return ToolRow.of(row) if row else None
+
+
+async def read_categories(connection: Connection) -> list[Category]:
+    """All categories, in the order they are shown in."""
+    cursor = await connection.execute(
+        "SELECT slug, name, icon, description, sort_order FROM category WHERE deleted_at IS NULL"
+        " ORDER BY sort_order, slug"
+    )
+    names = ("slug", "name", "icon", "description", "sort_order")
+    return [Category(**dict(zip(names, row, strict=True))) for row in await cursor.fetchall()]
+
+
+async def read_tools_of_category(connection: Connection, category: str) -> list[str]:
+    """The slugs of the tools whose newest version is in a category."""
+    cursor = await connection.execute(
+        "SELECT t.slug FROM tool t JOIN tool_version v USING (slug, version)"
+        " WHERE v.content::json ->> 'category' = %s ORDER BY t.slug",
+        (category,),
+    )
+    return [str(slug) for (slug,) in await cursor.fetchall()]

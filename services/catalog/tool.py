@@ -1,14 +1,14 @@
 """Tools as the catalog holds them: an immutable version, ready to check inputs, and what is in force now."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from services.catalog import schemas
-from services.catalog.manifest import Content, FromOutput, InputCharacters, InputMegabytes
-from services.catalog.pricing import Price, started_megabytes
+from services.catalog import measuring, schemas
+from services.catalog.manifests.manifest import Content
+from services.catalog.pricing import Price
 from services.catalog.schemas import Schema
 
 
@@ -33,27 +33,45 @@ class ToolVersion:
         """How it runs, as executors read it."""
         return dump(self.content.run_spec())
 
+    @cached_property
+    def searched(self) -> str:
+        """What a text search looks at."""
+        content = self.content
+        return "\n".join((content.slug, content.name, content.description, *content.tags)).casefold()
+
     def measure(self, value: dict[str, Any], size_bytes: int) -> tuple[int, bool]:
         """Units of a call with this (valid) input, and whether they are exact or an upper bound."""
-        match self.content.measure:
-            case None:
-                return 0, True
-            case InputCharacters(pointer=pointer):
-                return len(value.get(pointer.removeprefix("/"), "")), True
-            case InputMegabytes():
-                return started_megabytes(size_bytes), True
-            case FromOutput():
-                return self.content.limits.units, False
+        return measuring.units_of(self.content.measure, value, size_bytes, self.content.limits.units)
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A price that takes effect by itself."""
+
+    price: Price
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool as it is now."""
+    """A tool as it is now; `origin` tells whose price is in force.
+
+    `before` is the version that this process saw as the newest before: executors may not know of a new one yet.
+    """
 
     current: ToolVersion
     price_version: int
     price: Price
     enabled: bool
+    origin: str
+    scheduled: Scheduled | None
+    before: ToolVersion | None = None
+
+    def followed(self, old: "Tool | None") -> "Tool":
+        """This tool, seen after `old`."""
+        if old is None:
+            return self
+        return replace(self, before=old.before if old.current.version == self.current.version else old.current)
 
 
 def dump(value: object) -> bytes:

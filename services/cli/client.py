@@ -1,6 +1,7 @@
 """Calls to the gateway: where it is, which key to use, and what its answers mean for the exit status."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -82,10 +83,18 @@ class Api:
         """The answer to a POST of a JSON object."""
         return self._call("POST", path, role, json=body, headers=headers or {}, timeout=timeout)
 
-    def pages(self, path: str, plural: str, role: Role = "user") -> list[dict[str, Any]]:
+    def send(
+        self, method: str, path: str, role: Role, *, headers: dict[str, str] | None = None, **content: Any
+    ) -> "Answer":
+        """The answer to any other request; `content` is httpx's: json, content, params."""
+        return self._call(method, path, role, headers=headers or {}, **content)
+
+    def pages(
+        self, path: str, plural: str, role: Role = "user", filters: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
         """All items of a list, page by page."""
         items: list[dict[str, Any]] = []
-        query: dict[str, str | int] = {"page_size": PAGE_SIZE}
+        query: dict[str, str | int] = {**(filters or {}), "page_size": PAGE_SIZE}
         for _ in range(PAGES_MAX):
             page = self.get(path, role, **query)
             items += page.get(plural, [])

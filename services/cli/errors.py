@@ -15,6 +15,8 @@ HINTS = {
     "TOOL_NOT_FOUND": "See what there is: scrip tools list",
     "TOOL_DISABLED": "An operator has switched it off.",
     "TOOL_UNAVAILABLE": "See what it waits for: scrip tools list",
+    "MANIFEST_INVALID": "A manifest with a mistake changes nothing. Check files here: scrip tools lint FILE",
+    "CATEGORY_IN_USE": "Give its tools another category first.",
     "INPUT_INVALID": "See its input schema and examples: scrip tools show SLUG",
     "INSUFFICIENT_CREDITS": "Add some: scrip grant ACCOUNT CREDITS",
     "GRANT_NOT_FOUND": "See what there is: scrip grants ACCOUNT",

@@ -18,8 +18,14 @@ COLOURS = (
     | dict.fromkeys(("FROZEN", "SCHEDULED", "reserved", "frozen"), "yellow")
     | dict.fromkeys(("captured", "grant_expired", "grant_voided", "reduced", "transfer_sent", "closed"), "red")
     | dict.fromkeys(("refused", "CLOSED"), "bold red")
+    | {"available": "green", "deprecated": "yellow", "unavailable": "yellow", "disabled": "red"}
     | dict.fromkeys(("EXPIRED", "VOIDED", "RELEASED", "CAPTURED"), "dim")
 )
+
+
+def _colour(cell: str) -> str:
+    """By its first word: `unavailable: NO_EXECUTOR` says why after a colon."""
+    return COLOURS.get(cell.partition(":")[0], "")
 
 
 class Output:
@@ -41,7 +47,7 @@ class Output:
                 table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
             for row in rows:
                 cells = zip(columns, row, strict=True)
-                table.add_row(*(Text(cell, COLOURS.get(cell, "") if name in COLOURED else "") for name, cell in cells))
+                table.add_row(*(Text(cell, _colour(cell) if name in COLOURED else "") for name, cell in cells))
             self._console.print(table)
             return
         widths = [max(len(row[at]) for row in [columns, *rows]) for at in range(len(columns))]
@@ -62,6 +68,10 @@ class Output:
     def line(self, text: str) -> None:
         """A line of the answer."""
         click.echo(text)
+
+    def coloured(self, *parts: tuple[str, str]) -> None:
+        """A line of texts, each with its colour; empty: none."""
+        self._console.print(Text.assemble(*parts), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Something beside the answer, on stderr; not with `--json`."""

@@ -3,6 +3,7 @@
 import msgspec
 from litestar import Response
 
+AGE_HEADER = {"Age": "Seconds since the catalog told this; it does not answer now."}
 _ENCODER = msgspec.json.Encoder()
 
 

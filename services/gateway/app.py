@@ -23,6 +23,7 @@ from services.gateway.routes import (
     account,
     accounts,
     books,
+    categories,
     corrections,
     execute,
     grants,
@@ -30,7 +31,7 @@ from services.gateway.routes import (
     keys,
     lists,
     ops,
-    switches,
+    tool_changes,
     tools,
 )
 from services.gateway.saga import Saga
@@ -51,6 +52,7 @@ class Parts:
     keys: KeyStore
     accounts: AccountStore
     peers: Peers
+    copies: ToolCopies
     saga: Saga
     keyed: KeyedSaga
     outcomes: Outcomes
@@ -60,12 +62,13 @@ class Parts:
 def create(parts: Parts) -> Door:
     """The application for a server."""
     doorkeeper = Doorkeeper(parts.keys)
-    copies = ToolCopies(parts.peers.catalog)
-    executes = execute.Executes(copies, parts.saga, parts.keyed)
+    executes = execute.Executes(parts.copies, parts.saga, parts.keyed)
     ledger = parts.peers.ledger
     pages = lists.Lists(ledger)
     handlers = [
-        *tools.handlers(doorkeeper, copies, parts.saga),
+        *tools.handlers(doorkeeper, parts.copies, parts.saga),
+        *tools.version_handlers(doorkeeper, parts.peers.catalog),
+        *categories.handlers(doorkeeper, parts.copies, parts.peers.catalog),
         *execute.handlers(doorkeeper, executes, parts.outcomes),
         *jobs.handlers(doorkeeper, parts.peers.executor),
         *account.handlers(doorkeeper, ledger),
@@ -77,7 +80,8 @@ def create(parts: Parts) -> Door:
         *corrections.handlers(doorkeeper, ledger),
         *books.handlers(doorkeeper, ledger),
         *keys.handlers(doorkeeper, ledger, parts.keys),
-        *switches.handlers(doorkeeper, parts.peers.catalog),
+        *tool_changes.handlers(doorkeeper, parts.peers.catalog),
+        *tool_changes.price_handlers(doorkeeper, parts.peers.catalog),
         *ops.handlers(parts.readiness),
     ]
     document = openapi.document(handlers, metadata.version("scrip"))

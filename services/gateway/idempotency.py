@@ -28,7 +28,7 @@ KEEP_HOURS = 24
 PURGE_ROWS = 1_000
 # An answer is not held up for tidying.
 TIDY_SECONDS = 1.0
-_COLUMNS = "account_id, key, fingerprint, job_id, quote, driver, refusal"
+_COLUMNS = "account_id, key, fingerprint, job_id, quote, driver, refusal, counted"
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -43,6 +43,8 @@ class Row:
     quote: bytes
     driver: str
     refusal: dict[str, Any] | None
+    counted: bool
+    """Against the limits that apply to it."""
 
     def stored_refusal(self) -> Refusal | None:
         """The refusal that was answered first."""
@@ -86,11 +88,11 @@ class IdempotencyStore:
         """Makes the row of a key, held by us; None when another request was first."""
         return await self._one(
             f"INSERT INTO idempotency ({_COLUMNS}, driver_until, expires_at)"
-            f" VALUES (%s, %s, %s, %s, %s, %s, NULL,"
+            f" VALUES (%s, %s, %s, %s, %s, %s, NULL, false,"
             f" now() + interval '{DRIVER_SECONDS} s', now() + interval '{KEEP_HOURS} h')"
-            " ON CONFLICT (account_id, key) DO UPDATE SET (fingerprint, job_id, quote, driver, refusal, driver_until,"
-            " expires_at) = (excluded.fingerprint, excluded.job_id, excluded.quote, excluded.driver, NULL,"
-            " excluded.driver_until, excluded.expires_at) WHERE idempotency.expires_at <= now()"
+            " ON CONFLICT (account_id, key) DO UPDATE SET (fingerprint, job_id, quote, driver, refusal, counted,"
+            " driver_until, expires_at) = (excluded.fingerprint, excluded.job_id, excluded.quote, excluded.driver,"
+            " NULL, false, excluded.driver_until, excluded.expires_at) WHERE idempotency.expires_at <= now()"
             f" RETURNING {', '.join('idempotency.' + name for name in _COLUMNS.split(', '))}",
             (account_id, key, content, quote.job_id, quote.SerializeToString(), ids.uuid7()),
         )
@@ -114,6 +116,17 @@ class IdempotencyStore:
                 *(quote.job_id, quote.SerializeToString(), ids.uuid7()),
                 *(row.account_id, row.key, row.job_id, row.driver),
             ),
+        )
+
+    async def mark_counted(self, row: Row) -> Row | None:
+        """No later driver counts the row's execution again; held by us for the time of a driver from now on.
+
+        None when it is no longer ours.
+        """
+        return await self._one(
+            f"UPDATE idempotency SET counted = true, driver_until = now() + interval '{DRIVER_SECONDS} s'"
+            f" WHERE account_id = %s AND key = %s AND job_id = %s AND driver = %s RETURNING {_COLUMNS}",
+            (row.account_id, row.key, row.job_id, row.driver),
         )
 
     async def refuse(self, row: Row, refusal: Refusal) -> None:

@@ -1,8 +1,11 @@
 """The main job under an Idempotency-Key: every retry, on any gateway, leads to the same job and the same answer."""
 
+from dataclasses import replace
+
 from scrip.catalog.v1 import catalog_pb2
 
 from services.gateway.idempotency import IdempotencyStore, Row
+from services.gateway.rates import Standing
 from services.gateway.saga import Driven, Order, ReservationGone, Saga, quote_used
 from services.runtime.errors import Refusal
 
@@ -53,13 +56,14 @@ class KeyedSaga:
 
         `first`: nobody drove it before, so a job that is there already was made by another request with its quote.
         """
+        row, standings = await self._count(row, quote)
         for _ in range(QUOTES_MAX):
             try:
                 driven = await self._try(order, row, quote)
                 if order.quote_id and (driven is None or (driven.replayed and first)):
                     raise quote_used(quote.job_id)
                 if driven is not None:
-                    return driven
+                    return replace(driven, standings=standings)
                 quote = await self._quote(order)
             except Refusal as refusal:
                 await self._leave(row, refusal)
@@ -70,6 +74,23 @@ class KeyedSaga:
             row = replaced
         await self._store.let_go(row)
         raise Refusal("INTERNAL", "reservations end before they are used")
+
+    async def _count(self, row: Row, quote: catalog_pb2.Quote) -> tuple[Row, tuple[Standing, ...]]:
+        """Counts the row's execution against the limits that apply, unless a driver before this one has.
+
+        The row says so before anything else is done: a retry of what fails from here on does not count again.
+        """
+        if row.counted:
+            return row, ()
+        try:
+            standings = await self._saga.count(quote)
+            counted = await self._store.mark_counted(row) if standings else row
+        except Refusal as refusal:
+            await self._leave(row, refusal)
+            raise
+        if counted is None:
+            raise in_flight(row.job_id)
+        return counted, standings
 
     async def _try(self, order: Order, row: Row, quote: catalog_pb2.Quote) -> Driven | None:
         """The row's job; None when nothing will ever come of its quote."""

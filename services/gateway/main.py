@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 
 from scrip.gateway.v1 import gateway_pb2
 
@@ -12,9 +13,12 @@ from services.gateway.keyed_saga import KeyedSaga
 from services.gateway.keys import KeyStore
 from services.gateway.outcomes import Outcomes
 from services.gateway.peers import connect
+from services.gateway.rate_limits import RateLimits
+from services.gateway.rate_store import PURGE_BUCKETS, RateStore
 from services.gateway.readiness import SystemReadiness
 from services.gateway.saga import Saga
 from services.gateway.settings import Settings
+from services.gateway.tool_copies import ToolCopies
 from services.gateway.waiting import Waits
 from services.runtime import grpc_server, lifecycle, logs, metrics, postgres, web
 from services.runtime.broker import Broker
@@ -41,11 +45,15 @@ async def serve(stop: asyncio.Event) -> None:
         stack.push_async_callback(broker.close)
         idempotency = IdempotencyStore(pool)
         waits = Waits()
-        saga = Saga(peers)
+        copies = ToolCopies(peers.catalog)
+        buckets = RateStore(pool)
+        rates = RateLimits(buckets, settings.account_rate_per_minute)
+        saga = Saga(peers, rates)
         parts = app.Parts(
             keys=KeyStore(pool),
             accounts=AccountStore(pool),
             peers=peers,
+            copies=copies,
             saga=saga,
             keyed=KeyedSaga(saga, idempotency),
             outcomes=Outcomes(peers.executor, waits),
@@ -56,7 +64,13 @@ async def serve(stop: asyncio.Event) -> None:
             return await postgres.answers(pool)
 
         await stack.enter_async_context(
-            lifecycle.background(broker.keep_connected, lambda: purge(idempotency)),
+            lifecycle.background(
+                broker.keep_connected,
+                copies.run,
+                rates.run,
+                lambda: purge(idempotency.purge, PURGE_ROWS),
+                lambda: purge(buckets.purge, PURGE_BUCKETS),
+            ),
         )
         await stack.enter_async_context(web.serve(app.create(parts), settings.http_listen))
         # Nobody is served over gRPC yet; probes ask its health.
@@ -70,15 +84,15 @@ async def serve(stop: asyncio.Event) -> None:
         waits.end()
 
 
-async def purge(store: IdempotencyStore) -> None:
-    """Removes idempotency rows whose day is over, a thousand at a time, for ever."""
+async def purge(remove: Callable[[], Awaitable[int]], rows_max: int) -> None:
+    """Removes rows that are of no more use, at most `rows_max` at a time, for ever."""
     while True:
         try:
-            removed = await store.purge()
+            removed = await remove()
         except postgres.OUTAGES as error:
             log.warning("purge_waits", error=type(error).__name__)
             removed = 0
-        await asyncio.sleep(PURGE_PAUSE_SECONDS if removed == PURGE_ROWS else PURGE_SECONDS)
+        await asyncio.sleep(PURGE_PAUSE_SECONDS if removed == rows_max else PURGE_SECONDS)
 
 
 def main() -> None:

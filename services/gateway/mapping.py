@@ -1,12 +1,12 @@
 """From the messages of catalog and executor to the shapes of the HTTP API; the ledger's are in `ledger_mapping`."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec import UNSET, UnsetType
-from scrip.catalog.v1 import catalog_pb2
+from scrip.catalog.v1 import catalog_pb2, events_pb2
 from scrip.executor.v1 import executor_pb2
 
 from services.gateway import shapes
@@ -17,6 +17,10 @@ _CHARGES: dict[int, shapes.Charge] = {
     catalog_pb2.CHARGE_NOTHING: "nothing",
     catalog_pb2.CHARGE_BASE: "base",
     catalog_pb2.CHARGE_MEASURED: "measured",
+}
+ORIGINS: dict[int, Literal["manifest", "operator"]] = {
+    events_pb2.PRICE_ORIGIN_MANIFEST: "manifest",
+    events_pb2.PRICE_ORIGIN_OPERATOR: "operator",
 }
 _JOB_STATES: dict[int, Any] = {
     number: name.removeprefix("STATE_") for name, number in executor_pb2.Job.State.items() if number
@@ -44,20 +48,41 @@ def tool(message: catalog_pb2.Tool) -> shapes.Tool:
         tags=list(message.tags),
         version=message.version,
         price_version=message.price_version,
-        price=_price(message.price),
+        price=price(message.price),
         limits=shapes.Limits(
             input_bytes=message.limits.input_bytes,
             units=message.limits.units or None,
             timeout_ms=message.limits.timeout_ms,
             rate_per_hour=message.limits.rate_per_hour or None,
+            concurrency=message.limits.concurrency or None,
         ),
         input_schema=_raw(message.input_schema_json),
         output_schema=_raw(message.output_schema_json),
         examples=[msgspec.Raw(example) for example in message.example_inputs_json],
         enabled=message.enabled,
         available=message.available,
+        provider=message.provider or None,
+        price_origin=ORIGINS[message.price_origin],
+        digest=message.digest,
+        created_at=time_of(message.created_at),
         unavailable_reason=reason,
+        deprecated=_deprecation(message),
+        scheduled_price=_scheduled_price(message),
+        documentation=message.documentation or UNSET,
     )
+
+
+def _deprecation(message: catalog_pb2.Tool) -> shapes.Deprecation | UnsetType:
+    if not message.HasField("deprecation"):
+        return UNSET
+    return shapes.Deprecation(successor=message.deprecation.successor or None, note=message.deprecation.note)
+
+
+def _scheduled_price(message: catalog_pb2.Tool) -> shapes.ScheduledPrice | UnsetType:
+    if not message.HasField("scheduled_price"):
+        return UNSET
+    scheduled = message.scheduled_price
+    return shapes.ScheduledPrice(price=price(scheduled.price), effective_at=time_of(scheduled.effective_at))
 
 
 def quote(message: catalog_pb2.Quote) -> shapes.Quote:
@@ -67,7 +92,7 @@ def quote(message: catalog_pb2.Quote) -> shapes.Quote:
         tool=message.tool,
         version=message.version,
         price_version=message.price_version,
-        price=_price(message.price),
+        price=price(message.price),
         units=dict(message.units),
         exact=message.exact,
         credits=show(message.amount_micros),
@@ -134,7 +159,8 @@ def _key_members(made: ApiKey) -> dict[str, Any]:
     }
 
 
-def _price(message: catalog_pb2.Price) -> shapes.Price:
+def price(message: catalog_pb2.Price) -> shapes.Price:
+    """A price."""
     charging = message.charging
     return shapes.Price(
         base=show(message.base_micros),

@@ -2,7 +2,7 @@
 
 import re
 
-from services.runtime.errors import Refusal
+from services.runtime.errors import Refusal, invalid
 
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
@@ -23,6 +23,18 @@ def grant_id(text: str) -> str:
 def slug(text: str) -> str:
     """A tool's slug; raises TOOL_NOT_FOUND."""
     return _checked(_SLUG, text, "TOOL_NOT_FOUND", "tool")
+
+
+def category(text: str) -> str:
+    """A category's slug; raises CATEGORY_NOT_FOUND."""
+    return _checked(_SLUG, text, "CATEGORY_NOT_FOUND", "category")
+
+
+def new_slug(text: str) -> str:
+    """The slug of something that need not be there yet; raises REQUEST_INVALID."""
+    if not _SLUG.fullmatch(text):
+        raise invalid("slug", "must be lower-case letters, digits and hyphens, at most 63")
+    return text
 
 
 def job_id(text: str) -> str:

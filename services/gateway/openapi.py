@@ -45,6 +45,7 @@ class Operation:
     body: type[msgspec.Struct] | None = None
     body_example: Any = None
     body_required: bool = True
+    body_media_types: Sequence[str] = ("application/json",)
     problems: Sequence[str] = ()
     paged: bool = False
     query: Sequence[queries.Parameter] = ()
@@ -110,7 +111,10 @@ def _operation(operation: Operation, name: str, path: str) -> dict[str, Any]:
         content: dict[str, Any] = {"schema": {"$ref": _REF.format(name=operation.body.__name__)}}
         if operation.body_example is not None:
             content["example"] = operation.body_example
-        described["requestBody"] = {"required": operation.body_required, "content": {"application/json": content}}
+        described["requestBody"] = {
+            "required": operation.body_required,
+            "content": dict.fromkeys(operation.body_media_types, content),
+        }
     if operation.public:
         described["security"] = []
     return described

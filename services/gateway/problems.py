@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from services.gateway import credits
+from services.gateway import credits, rates
+from services.gateway.rates import Rate, Standing
 from services.runtime import clock
 from services.runtime.errors import REASONS, Refusal
 
@@ -18,7 +19,9 @@ RETRY_AFTER_SECONDS = 1
 _OWN_MEMBERS = frozenset(
     {"type", "title", "status", "detail", "instance", "reason", "errors", "trace_id", "violations"}
 )
-_INTEGERS = frozenset({"limit", "actual", "version", "retry_after_seconds"})
+_INTEGERS = frozenset(
+    {"limit", "actual", "version", "problems", "tools", "retry_after_seconds", "window_seconds", "burst"}
+)
 # Times, which refusals of the services give in microseconds since 1970.
 _TIMES = frozenset({"expires_at", "not_after", "now"})
 _MICROS = "_micros"
@@ -122,6 +125,8 @@ def _headers(refusal: Refusal) -> dict[str, str]:
         headers["WWW-Authenticate"] = 'Bearer realm="scrip"'
     if refusal.http_status in (429, 503) or refusal.reason == "REQUEST_IN_FLIGHT":
         headers["Retry-After"] = refusal.metadata.get("retry_after_seconds", str(RETRY_AFTER_SECONDS))
+    if "policy" in refusal.metadata:
+        headers |= rates.headers([_used_up(refusal.metadata)])
     if refusal.reason in ("QUOTE_USED", "REQUEST_IN_FLIGHT") and "job_id" in refusal.metadata:
         headers["Location"] = f"/v1/jobs/{refusal.metadata['job_id']}"
     if "allow" in refusal.metadata:
@@ -129,3 +134,9 @@ def _headers(refusal: Refusal) -> dict[str, str]:
     if isinstance(refusal, ReplayedRefusal):
         headers["Idempotent-Replayed"] = "true"
     return headers
+
+
+def _used_up(metadata: Mapping[str, str]) -> Standing:
+    """The limit that RATE_LIMITED tells of."""
+    rate = Rate(metadata["policy"], int(metadata["limit"]), int(metadata["window_seconds"]))
+    return Standing(rate, 0, int(metadata["retry_after_seconds"]))

@@ -6,7 +6,7 @@ executor's: it extends the reservation before it calls anything, and ends it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
@@ -18,6 +18,8 @@ from scrip.ledger.v1 import ledger_pb2
 from scrip_client import Answer
 from services.gateway.inputs import Input
 from services.gateway.peers import Attempts, Peers
+from services.gateway.rate_limits import RateLimits
+from services.gateway.rates import Standing
 from services.runtime import clock, ids, logs, tracing
 from services.runtime.errors import Refusal, unavailable
 
@@ -51,10 +53,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """A job, and whether it was there before this request."""
+    """A job, whether it was there before this request, and how things stand with the limits it was counted against."""
 
     job: executor_pb2.Job
     replayed: bool
+    standings: tuple[Standing, ...] = ()
 
 
 class ReservationGone(Exception):
@@ -64,10 +67,11 @@ class ReservationGone(Exception):
 class Saga:
     """Drives orders to jobs."""
 
-    def __init__(self, peers: Peers) -> None:
+    def __init__(self, peers: Peers, rates: RateLimits) -> None:
         self._catalog = peers.catalog
         self._ledger = peers.ledger
         self._executor = peers.executor
+        self._rates = rates
 
     async def quote(
         self, account_id: str, tool: str, given: Input, quote_id: str = "", timeout: float = QUOTE_SECONDS
@@ -82,13 +86,18 @@ class Saga:
     async def start(self, order: Order) -> Driven:
         """The job of an order that came without an Idempotency-Key; raises Refusal, QUOTE_USED for a used quote."""
         quote = await self.quote(order.account_id, order.tool, order.input, order.quote_id)
+        standings = await self.count(quote)
         try:
             driven = await self.drive(order, quote)
         except ReservationGone:
             raise (quote_used(quote.job_id) if order.quote_id else unavailable("ledger")) from None
         if driven.replayed:
             raise quote_used(quote.job_id)
-        return driven
+        return replace(driven, standings=standings)
+
+    async def count(self, quote: catalog_pb2.Quote) -> tuple[Standing, ...]:
+        """Counts an execution against the limits that apply to it, before anything is reserved; raises RATE_LIMITED."""
+        return await self._rates.count(quote)
 
     async def drive(self, order: Order, quote: catalog_pb2.Quote) -> Driven:
         """Reserves and submits, once or again; raises Refusal, and ReservationGone when a new quote is needed."""

@@ -13,3 +13,6 @@ class Settings(ServiceSettings):
     ledger_address: Addresses = Field(description="host:port of each of the ledger's gRPC servers, with commas between")
     executor_address: Address = Field(description="host:port of the executor's gRPC server")
     analytics_address: Address = Field(description="host:port of the analytics' gRPC server")
+    account_rate_per_minute: int = Field(
+        default=0, ge=0, le=1_000_000, description="executions an account may start in a minute, over all tools; 0: any"
+    )

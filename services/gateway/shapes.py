@@ -69,10 +69,25 @@ class Limits(msgspec.Struct):
     units: int | None
     timeout_ms: int
     rate_per_hour: int | None
+    concurrency: int | None
+
+
+class Deprecation(msgspec.Struct):
+    """Why a tool should no longer be used; `successor` is the one to use instead, null: there is none."""
+
+    successor: str | None
+    note: str
+
+
+class ScheduledPrice(msgspec.Struct):
+    """A price that takes effect by itself."""
+
+    price: Price
+    effective_at: datetime
 
 
 class Tool(msgspec.Struct):
-    """A tool in its newest version."""
+    """A tool in its newest version; lists leave its documentation out."""
 
     slug: str
     name: str
@@ -89,7 +104,14 @@ class Tool(msgspec.Struct):
     examples: list[JsonObject]
     enabled: bool
     available: bool
+    provider: str | None
+    price_origin: Literal["manifest", "operator"]
+    digest: str
+    created_at: datetime
     unavailable_reason: str | UnsetType = UNSET
+    deprecated: Deprecation | UnsetType = UNSET
+    scheduled_price: ScheduledPrice | UnsetType = UNSET
+    documentation: str | UnsetType = UNSET
 
 
 class Tools(msgspec.Struct):

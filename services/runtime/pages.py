@@ -5,6 +5,9 @@ import binascii
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
 
 from services.runtime.errors import invalid
 
@@ -39,6 +42,37 @@ def place(token: str, bound: str, *kinds: type[str] | type[int]) -> Sequence[str
     if found[0] != _digest(bound):
         raise invalid("page_token", "was given out for another list")
     return found[1:]
+
+
+def filter_of(request: Message) -> str:
+    """What the tokens of a list are bound to: everything in a request but the size and the token of its page."""
+    copy = type(request)()
+    copy.CopyFrom(request)
+    copy.ClearField("page_size")
+    copy.ClearField("page_token")
+    return type(request).DESCRIPTOR.full_name + copy.SerializeToString(deterministic=True).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """A page of a list that is in memory, in the order of a text key; `more` follows."""
+
+    keys: Sequence[str]
+    bound: str
+    more: bool
+
+    def token_after(self, shown: int) -> str:
+        """The token of what follows the first `shown` keys; empty where nothing does."""
+        return token(self.bound, self.keys[shown - 1]) if self.more or shown < len(self.keys) else ""
+
+
+def of_keys(keys: Sequence[str], request: Message, page_size: int, page_token: str) -> KeyPage:
+    """The page of ascending keys that a request asks for. Raises REQUEST_INVALID."""
+    size = size_of(page_size)
+    bound = filter_of(request)
+    after = place(page_token, bound, str)
+    rest = [key for key in keys if after is None or key > str(after[0])]
+    return KeyPage(rest[:size], bound, len(rest) > size)
 
 
 def _digest(bound: str) -> str:

@@ -3,17 +3,21 @@
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import psycopg
 import pytest
 from psycopg import sql
 from scrip.catalog.v1 import events_pb2
 
-from services.catalog import changes, store
-from services.catalog.manifest import Manifest
+from services.catalog import applying, category_changes, prices, store, switching
+from services.catalog.applying import Applied
+from services.catalog.categories import Category
+from services.catalog.manifests.manifest import Manifest
+from services.catalog.manifests.price import PricePart
 from services.catalog.quoting import Quoter
 from services.catalog.snapshot import Snapshot
-from services.runtime import event_log, postgres
+from services.runtime import event_log, ids, postgres
 from services.runtime.event_log import EventLog
 from services.runtime.postgres import Pool
 from tests.harness.databases import Database, Databases
@@ -37,13 +41,31 @@ class Catalog:
 
     async def ship(self, *manifests: Manifest) -> list[str]:
         """Ships manifests and sees them."""
-        changed = await changes.ship(self.pool, self.log, manifests)
+        changed = await applying.ship(self.pool, self.log, (), manifests)
         await self.snapshot.refresh()
         return changed
 
+    async def categories(self, *slugs: str) -> None:
+        """Makes categories."""
+        for slug in slugs:
+            await category_changes.apply(self.pool, self.log, Category(slug=slug, name=slug.title()), ids.uuid7())
+
+    async def apply(self, manifest: Manifest, request_id: str = "") -> Applied:
+        """Applies a manifest and sees it."""
+        applied, _ = await applying.apply(self.pool, self.log, manifest, request_id or ids.uuid7())
+        await self.snapshot.refresh()
+        return applied
+
+    async def set_price(self, base: str, at: str = "", request_id: str = "", **members: str) -> None:
+        """An operator's price of count-words, seen; `at`: from then on."""
+        price = PricePart(base=base, **members)  # type: ignore[arg-type]
+        moment = datetime.fromisoformat(at) if at else None
+        await prices.set_price(self.pool, self.log, "count-words", price, moment, request_id or ids.uuid7())
+        await self.snapshot.refresh()
+
     async def switch(self, slug: str, enabled: bool, request_id: str) -> None:
         """Turns a tool's switch, without looking."""
-        await changes.set_enabled(self.pool, self.log, slug, enabled, request_id)
+        await switching.set_enabled(self.pool, self.log, slug, enabled, request_id)
 
     async def report(self, slug: str, version: int = 1, reason: str = "", executor: str = "e1") -> None:
         """An executor's word, seen."""
@@ -56,14 +78,17 @@ class Catalog:
         return [event for row in rows for event in events_pb2.EventBatch.FromString(row.body).events]
 
     async def kinds(self) -> list[str]:
-        """What happened, as words with the version or price version that came of it."""
+        """What happened to tools, as words with the version or price version that came of it."""
         words = {
             events_pb2.EVENT_KIND_TOOL_VERSION_CREATED: lambda event: f"{event.tool} v{event.version}",
             events_pb2.EVENT_KIND_PRICE_CHANGED: lambda event: f"{event.tool} price {event.price_version}",
             events_pb2.EVENT_KIND_TOOL_ENABLED: lambda event: f"{event.tool} on",
             events_pb2.EVENT_KIND_TOOL_DISABLED: lambda event: f"{event.tool} off",
+            events_pb2.EVENT_KIND_PRICE_SCHEDULED: lambda event: f"{event.tool} price scheduled",
+            events_pb2.EVENT_KIND_PRICE_UNSCHEDULED: lambda event: f"{event.tool} price unscheduled",
+            events_pb2.EVENT_KIND_MANIFEST_PRICE_CHANGED: lambda event: f"{event.tool} manifest price",
         }
-        return [words[event.kind](event) for event in await self.events()]
+        return [words[event.kind](event) for event in await self.events() if event.tool]
 
 
 @contextlib.contextmanager

@@ -4,8 +4,8 @@ from typing import Any
 
 import yaml
 
-from services.catalog import manifest_files
-from services.catalog.manifest import Manifest
+from services.catalog.manifests import files as manifest_files
+from services.catalog.manifests.manifest import Manifest
 
 TEXT_TOOL = """\
 slug: count-words

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from services.catalog.manifest import Manifest
+from services.catalog.manifests.manifest import Manifest
 from services.runtime.errors import Refusal
 from tests.catalog.conftest import Catalog
 from tests.catalog.samples import FILE_TOOL, manifest

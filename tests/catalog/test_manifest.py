@@ -1,31 +1,38 @@
 """Manifests: the shipped ones are good, and a bad one is told everything at once."""
 
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services.catalog import manifest_files
-from services.catalog.manifest import ManifestError
+from services.catalog import categories
+from services.catalog.manifests import files as manifest_files
+from services.catalog.manifests.manifest import ManifestError
 from tests.catalog.samples import FILE_TOOL, TEXT_TOOL, changed, manifest
 
 
 def test_the_shipped_manifests_are_good() -> None:
-    """The tools that come with the product, each with examples that its own schema takes."""
-    assert [one.slug for one in manifest_files.shipped()] == ["barcode-read", "detect-language", "echo", "pdf-to-text"]
+    """All tools that come with the product load, each from a file of its name, in a category that comes along."""
+    shipped = manifest_files.shipped()
+    folder = resources.files("services.catalog") / "tools"
+    assert [one.slug for one in shipped] == sorted(file.name.removesuffix(".yaml") for file in folder.iterdir())
+    assert len(shipped) >= 20
+    assert {one.category for one in shipped} <= {one.slug for one in categories.shipped()}
 
 
-def problems(text: str) -> list[tuple[str, str]]:
+def problems(text: str) -> dict[str, str]:
+    """What is wrong, by path."""
     with pytest.raises(ManifestError) as refused:
         manifest_files.parse(text)
-    return refused.value.problems
+    return {problem.path: problem.what for problem in refused.value.problems}
 
 
 ROWS: list[tuple[str, dict[str, Any], str, str]] = [
     ("unknown member", {"colour": "red"}, "colour", "Extra inputs"),
     ("missing member", {"category": None}, "category", "required"),
     ("slug with a blank", {"slug": "count words"}, "slug", "lower-case"),
-    ("price as a number", {"price__base": 2}, "price.base", "string"),
+    ("price as a number", {"price__base": 2}, "price.base", "in quotes"),
     ("price with seven places", {"price__base": "0.0000001"}, "price.base", "places"),
     ("negative price", {"price__per_unit": "-1"}, "price.per_unit", "credits"),
     ("unknown unit", {"price__unit": "parsec"}, "price.unit", "character"),
@@ -44,13 +51,15 @@ ROWS: list[tuple[str, dict[str, Any], str, str]] = [
     ("beyond what an account holds", {"price__per_unit": "9000000000000"}, "price", "more than any account"),
     ("example its schema refuses", {"examples": [{"text": ""}]}, "examples.0/text", "shorter"),
     ("no example", {"examples": []}, "examples", "at least 1"),
+    ("its own successor", {"deprecated": {"successor": "count-words"}}, "deprecated", "another tool"),
+    ("a long documentation", {"documentation": "x" * 20_001}, "documentation", "20000"),
 ]
 
 
 @pytest.mark.parametrize(("changes", "where", "what"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_a_mistake_is_told_with_its_path(changes: dict[str, Any], where: str, what: str) -> None:
     """One row for each kind."""
-    found = dict(problems(changed(**changes)))
+    found = problems(changed(**changes))
     assert where in found
     assert what in found[where]
 
@@ -74,7 +83,7 @@ FILE_ROWS: list[tuple[str, dict[str, Any], str, str]] = [
 )
 def test_a_mistake_about_files_is_told_with_its_path(changes: dict[str, Any], where: str, what: str) -> None:
     """Files stand at the top of the input, and examples bring theirs along."""
-    found = dict(problems(changed(FILE_TOOL, **changes)))
+    found = problems(changed(FILE_TOOL, **changes))
     assert where in found
     assert what in found[where]
 
@@ -93,7 +102,41 @@ def test_a_mistake_about_files_is_told_with_its_path(changes: dict[str, Any], wh
 )
 def test_yaml_says_only_what_json_can(line: str, what: str) -> None:
     """Nothing twice, no objects, no numbers that are none; a date is just a text."""
-    assert any(what in text for _, text in problems(TEXT_TOOL + line))
+    assert any(what in text for text in problems(TEXT_TOOL + line).values())
+
+
+LINES = [
+    ("a value", TEXT_TOOL.replace('base: "0.5"', "base: 1"), "price.base", 6),
+    ("a missing member: what lacks it", TEXT_TOOL.replace("category: text\n", ""), "category", 1),
+    ("a missing member further in", TEXT_TOOL.replace("  retry: safe\n", ""), "run.retry", 15),
+    ("a member too many", TEXT_TOOL.replace("    text:", "    txt:"), "measure.pointer", 11),
+    ("within an example", TEXT_TOOL.replace("text: one two", "text: ''"), "examples.0/text", 29),
+    ("a name with a dot", TEXT_TOOL + "a.b: 1\n", "a.b", 30),
+    ("broken YAML", TEXT_TOOL + "x: [\n", "", 31),
+    ("given twice", TEXT_TOOL + "slug: twice\n", "", 30),
+    ("an alias", TEXT_TOOL + "x: &x 1\ny: *x\n", "", 31),
+    ("no Unicode", TEXT_TOOL.replace("Count words", '"\\ud800"'), "name", 2),
+    ("a character that is none", TEXT_TOOL + "x: \0\n", "", 30),
+    ("bytes that are no UTF-8", TEXT_TOOL.encode() + b"x: \xff", "", 30),
+    ("too deep", "a: " + "[" * 5_000, "", 0),
+    ("too long", "#" * 262_145, "", 0),
+]
+
+
+@pytest.mark.parametrize(("text", "path", "line"), [row[1:] for row in LINES], ids=[row[0] for row in LINES])
+def test_a_mistake_is_told_with_its_line(text: str | bytes, path: str, line: int) -> None:
+    """Where it stands, or where what lacks it begins; 0 where it is the whole of it."""
+    with pytest.raises(ManifestError) as refused:
+        manifest_files.parse(text)
+    assert (path, line) in [(problem.path, problem.line) for problem in refused.value.problems]
+
+
+def test_of_very_many_mistakes_the_first_are_told() -> None:
+    """In the order of their lines, and how many more there are."""
+    with pytest.raises(ManifestError) as refused:
+        manifest_files.parse(TEXT_TOOL + "".join(f"x{number}: 1\n" for number in range(1_000)))
+    assert [problem.line for problem in refused.value.problems[:-1]] == list(range(30, 230))
+    assert refused.value.problems[-1].what == "and 800 more mistakes"
 
 
 def test_yes_and_dates_are_texts() -> None:
@@ -110,9 +153,14 @@ def test_every_mistake_of_every_file_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(ManifestError) as refused:
         manifest_files.load(tmp_path)
-    places = sorted(where for where, _ in refused.value.problems)
-    assert places == ["a.yaml: price.base", "a.yaml: run.handler", "b.yaml", "c.yaml: slug"]
-    assert "c.yaml: slug: the file must be named count-words.yaml" in str(refused.value)
+    places = sorted((problem.file, problem.line, problem.path) for problem in refused.value.problems)
+    assert places == [
+        ("a.yaml", 6, "price.base"),
+        ("a.yaml", 17, "run.handler"),
+        ("b.yaml", 1, ""),
+        ("c.yaml", 1, "slug"),
+    ]
+    assert "c.yaml:1: slug: the file must be named count-words.yaml" in str(refused.value)
 
 
 def test_what_an_author_left_out_is_not_written_down() -> None:

@@ -77,7 +77,8 @@ def serve(gateway: FakeGateway) -> ThreadingHTTPServer:
 
         def handle_call(self) -> None:
             data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            body = json.loads(data) if data else None
+            is_yaml = self.headers.get("Content-Type") == "application/yaml"
+            body = data.decode() if is_yaml else json.loads(data) if data else None
             gateway.sent.append(Sent(self.command, self.path, dict(self.headers), body))
             queue = gateway.answers.get(f"{self.command} {self.path.partition('?')[0]}")
             status, said = (queue.pop(0) if len(queue) > 1 else queue[0]) if queue else (418, "no such call")
@@ -87,7 +88,7 @@ def serve(gateway: FakeGateway) -> ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(encoded)
 
-        do_GET = do_POST = handle_call  # noqa: N815
+        do_GET = do_POST = do_PUT = do_DELETE = handle_call  # noqa: N815
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     gateway.url = f"http://127.0.0.1:{server.server_address[1]}"

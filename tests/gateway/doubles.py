@@ -53,11 +53,12 @@ class Double:
 
 
 class CatalogDouble(Double):
-    """Quotes; a new job id each time."""
+    """Quotes; a new job id each time, and the limit that the tool has then."""
 
     def __init__(self) -> None:
         super().__init__()
         self.quotes: dict[str, catalog_pb2.Quote] = {}
+        self.rate_per_hour = 0
 
     async def QuotePrice(self, request: catalog_pb2.QuotePriceRequest) -> catalog_pb2.QuotePriceResponse:  # noqa: N802
         self._begin("QuotePrice")
@@ -72,6 +73,7 @@ class CatalogDouble(Double):
                 version=1,
                 amount_micros=5,
                 amount_max_micros=5,
+                limits=catalog_pb2.Limits(rate_per_hour=self.rate_per_hour),
             )
             quote.expires_at.FromDatetime(clock.now() + timedelta(minutes=5))
             self.quotes[quote.quote_id] = quote

@@ -30,6 +30,7 @@ async def test_without_the_catalog_tools_are_shown_from_a_copy(fragile: System) 
     account = await fragile.account()
     fresh = await fragile.client.get("/v1/tools", headers=account.headers)
     assert "age" not in fresh.headers
+    groups = (await fragile.client.get("/v1/categories", headers=account.headers)).json()
     fragile.services.kill("catalog")
 
     async def has_age() -> httpx.Response | None:
@@ -38,6 +39,10 @@ async def test_without_the_catalog_tools_are_shown_from_a_copy(fragile: System) 
 
     copy = await eventually(has_age, 10)
     assert [tool["slug"] for tool in copy.json()["tools"]] == [tool["slug"] for tool in fresh.json()["tools"]]
+    filtered = await fragile.client.get("/v1/tools?category=images&q=barcode&page_size=1", headers=account.headers)
+    assert [tool["slug"] for tool in filtered.json()["tools"]] == ["barcode-read"]
+    categories = await fragile.client.get("/v1/categories", headers=account.headers)
+    assert ("age" in categories.headers, categories.json()) == (True, groups)
     one = await fragile.client.get("/v1/tools/echo", headers=account.headers)
     assert (one.status_code, one.json()["slug"]) == (200, "echo")
     response = await fragile.execute(account, ECHO, Idempotency_Key="k")

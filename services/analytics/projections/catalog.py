@@ -8,5 +8,10 @@ KINDS: frozenset[int] = frozenset(
         EventKind.EVENT_KIND_TOOL_ENABLED,
         EventKind.EVENT_KIND_TOOL_DISABLED,
         EventKind.EVENT_KIND_PRICE_CHANGED,
+        EventKind.EVENT_KIND_PRICE_SCHEDULED,
+        EventKind.EVENT_KIND_PRICE_UNSCHEDULED,
+        EventKind.EVENT_KIND_MANIFEST_PRICE_CHANGED,
+        EventKind.EVENT_KIND_CATEGORY_CHANGED,
+        EventKind.EVENT_KIND_CATEGORY_DELETED,
     }
 )

@@ -1,4 +1,4 @@
-"""`scrip tools`: what can be executed."""
+"""`scrip tools`: what can be executed, and how operators manage it."""
 
 import json
 from typing import Any
@@ -7,8 +7,14 @@ from urllib.parse import quote
 import click
 
 from services.cli.client import Api
-from services.cli.commands.common import gateway_command
+from services.cli.commands.common import gateway_command, shown_time
+from services.cli.commands.manifests import apply, diff, lint, schema
+from services.cli.commands.tool_price import price
+from services.cli.commands.tool_words import kind, price_words, state, successor
+from services.cli.commands.try_tool import try_tool
 from services.cli.output import Output
+
+DIGEST_CHARS = 12
 
 
 @click.group()
@@ -17,20 +23,32 @@ def tools() -> None:
 
 
 @tools.command("list")
+@click.option("--category", metavar="SLUG", help="Only tools of this category.")
+@click.option("--tag", metavar="WORD", help="Only tools with this tag.")
+@click.option("--provider", metavar="NAME", help="Only tools of this provider.")
+@click.option("-q", "--query", metavar="WORDS", help="Only tools that say all of these words.")
+@click.option("--enabled/--disabled", "enabled", default=None, help="Only tools that are switched on, or off.")
 @gateway_command
-def list_tools(api: Api, output: Output) -> None:
+def list_tools(api: Api, output: Output, enabled: bool | None, query: str | None, **filters: str | None) -> None:
     """List the tools with price and state.
 
     \b
-    Example:
+    Examples:
       scrip tools list
+      scrip tools list --category images -q "remove background"
       scrip tools list --json | jq -r '.tools[].slug'
     """
-    found = api.pages("/v1/tools", "tools")
+    wanted = {name: value for name, value in (filters | {"q": query}).items() if value}
+    if enabled is not None:
+        wanted["enabled"] = "true" if enabled else "false"
+    found = api.pages("/v1/tools", "tools", filters=wanted)
     if output.as_json:
         output.json_object({"tools": found, "next_page_token": ""})
         return
-    rows = [(tool["slug"], tool.get("name", ""), tool.get("category", ""), price(tool), state(tool)) for tool in found]
+    rows = [
+        (tool["slug"], tool.get("name", ""), tool.get("category", ""), price_words(tool.get("price")), state(tool))
+        for tool in found
+    ]
     output.table(("TOOL", "NAME", "CATEGORY", "CREDITS", "STATE"), rows)
 
 
@@ -44,19 +62,11 @@ def show_tool(api: Api, output: Output, slug: str) -> None:
     Example:
       scrip tools show pdf-to-text
     """
-    tool = api.get(f"/v1/tools/{quote(slug, safe='')}")
+    tool = api.get(path_of(slug))
     if output.as_json:
         output.json_object(tool)
         return
-    facts = {
-        "Tool": f"{tool['slug']}, version {tool.get('version', '')}",
-        "Name": tool.get("name", ""),
-        "Category": tool.get("category", ""),
-        "Credits": price(tool),
-        "State": state(tool),
-    }
-    facts |= {f"Limit {name}": str(value) for name, value in (tool.get("limits") or {}).items()}
-    output.facts(facts)
+    output.facts(_facts(tool))
     output.line("")
     output.line(str(tool.get("description", "")).strip())
     required = (tool.get("input_schema") or {}).get("required", [])
@@ -71,37 +81,101 @@ def show_tool(api: Api, output: Output, slug: str) -> None:
     for example in (tool.get("examples") or [])[:1]:
         output.line("")
         output.line(f"Example input: {json.dumps(example, ensure_ascii=False)[:2000]}")
+    if tool.get("documentation"):
+        output.line("")
+        output.line(str(tool["documentation"]).strip())
 
 
-def price(tool: dict[str, Any]) -> str:
-    """`1 + 0.5 per page, at least 2`: what an execution costs."""
-    rule = tool.get("price") or {}
-    parts = []
-    if is_positive(rule.get("base")) or not is_positive(rule.get("per_unit")):
-        parts.append(str(rule.get("base") or "0"))
-    if is_positive(rule.get("per_unit")):
-        parts.append(f"{rule['per_unit']} per {rule.get('unit', 'unit')}")
-    text = " + ".join(parts)
-    return f"{text}, at least {rule['minimum']}" if is_positive(rule.get("minimum")) else text
+@tools.command("versions")
+@click.argument("slug")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="So many at most.")
+@gateway_command
+def list_versions(api: Api, output: Output, slug: str, limit: int) -> None:
+    """List the versions of a tool, newest first, with the prices that were in force meanwhile.
+
+    \b
+    Example:
+      scrip tools versions echo
+    """
+    found = api.some(f"{path_of(slug)}/versions", "versions", limit)
+    if output.as_json:
+        output.json_object(found)
+        return
+    rows = [
+        (
+            *(str(one["version"]), shown_time(one["created_at"]), one["digest"][:DIGEST_CHARS]),
+            "; ".join(_price_version(price) for price in one["prices"]),
+        )
+        for one in found["versions"]
+    ]
+    output.table(("VERSION", "CREATED", "DIGEST", "PRICES"), rows, ("VERSION",))
+    if found["next_page_token"]:
+        output.note(f"There are older ones; --limit shows more than {limit}.")
 
 
-def is_positive(credit: object) -> bool:
-    """Whether a decimal string holds another digit than 0."""
-    return any(digit in str(credit or "") for digit in "123456789")
+@tools.command("enable")
+@click.argument("slug")
+@gateway_command
+def enable_tool(api: Api, output: Output, slug: str) -> None:
+    """Let a tool be executed (needs an admin key).
+
+    \b
+    Example:
+      scrip tools enable echo
+    """
+    _switch(api, output, slug, "enable")
 
 
-def state(tool: dict[str, Any]) -> str:
-    """Whether it can be executed now, else why not."""
-    if not tool.get("enabled", True):
-        return "disabled"
-    if not tool.get("available", True):
-        return f"unavailable: {tool.get('unavailable_reason') or 'unknown'}"
-    return "available"
+@tools.command("disable")
+@click.argument("slug")
+@gateway_command
+def disable_tool(api: Api, output: Output, slug: str) -> None:
+    """Stop a tool from being executed, with valid quotes too (needs an admin key).
+
+    \b
+    Example:
+      scrip tools disable echo
+    """
+    _switch(api, output, slug, "disable")
 
 
-def kind(schema: dict[str, Any]) -> str:
-    """A property's type, as short as it can be said."""
-    if schema.get("format") == "scrip-file":
-        return f"file {schema.get('contentMediaType', '')}".strip()
-    said = schema.get("type", "any")
-    return " or ".join(map(str, said)) if isinstance(said, list) else str(said)
+for command in (lint, diff, apply, price, schema, try_tool):
+    tools.add_command(command)
+
+
+def path_of(slug: str) -> str:
+    """Where a tool is."""
+    return f"/v1/tools/{quote(slug, safe='')}"
+
+
+def _switch(api: Api, output: Output, slug: str, way: str) -> None:
+    tool = api.post(f"/v1/admin/tools/{quote(slug, safe='')}/{way}", {}, "admin").json_object
+    if output.as_json:
+        output.json_object(tool)
+    else:
+        output.line(f"{slug} is {state(tool)}.")
+
+
+def _facts(tool: dict[str, Any]) -> dict[str, str]:
+    facts = {
+        "Tool": f"{tool['slug']}, version {tool.get('version', '')}",
+        "Name": tool.get("name", ""),
+        "Category": tool.get("category", ""),
+        "Provider": tool.get("provider") or "runs here",
+        "Tags": ", ".join(tool.get("tags") or []),
+        "Credits": price_words(tool.get("price")) + (" (operator's)" if tool.get("price_origin") == "operator" else ""),
+    }
+    if later := tool.get("scheduled_price"):
+        facts["Later"] = f"{price_words(later['price'])} from {shown_time(later['effective_at'])}"
+    facts["State"] = state(tool)
+    if gone := tool.get("deprecated"):
+        facts["Deprecated"] = (
+            " ".join(part for part in (successor(tool).lstrip(": "), gone.get("note")) if part) or "yes"
+        )
+    facts |= {f"Limit {name}": str(value) for name, value in (tool.get("limits") or {}).items() if value is not None}
+    return {name: value for name, value in facts.items() if value}
+
+
+def _price_version(price: dict[str, Any]) -> str:
+    whose = " (operator's)" if price.get("price_origin") == "operator" else ""
+    return f"{price['price_version']}: {price_words(price['price'])}{whose}"

@@ -9,7 +9,7 @@ from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from services.gateway import answers, bodies, idempotency, inputs, mapping, names, shapes, waiting
+from services.gateway import answers, bodies, idempotency, inputs, mapping, names, rates, shapes, waiting
 from services.gateway.answers import Answer
 from services.gateway.auth import Doorkeeper, Payer
 from services.gateway.keyed_saga import KeyedSaga
@@ -32,6 +32,8 @@ _ANSWER_HEADERS = {
     "Preference-Applied": "What of Prefer was done.",
     "Idempotent-Replayed": "`true`: the job of an earlier request with this Idempotency-Key.",
     "Location": "202: where the job is.",
+    "RateLimit-Policy": "The limits this execution was counted against: `q` in `w` seconds.",
+    "RateLimit": "What is left of each: `r` at once, all of it again in `t` seconds.",
 }
 
 
@@ -117,7 +119,7 @@ def handlers(doorkeeper: Doorkeeper, executes: Executes, outcomes: Outcomes) -> 
         with in_flight.one_more():
             driven = await executes.start(request, payer, names.slug(slug))
             job = await outcomes.wait(driven.job, preference.seconds)
-        headers: dict[str, str] = {}
+        headers = rates.headers(driven.standings)
         if preference.applied:
             headers["Preference-Applied"] = preference.applied
         if driven.replayed:

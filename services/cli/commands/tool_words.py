@@ -1,0 +1,43 @@
+"""How tools, their prices and states are said in a few words."""
+
+from typing import Any
+
+
+def price_words(price: dict[str, Any] | None) -> str:
+    """`1 + 0.5 per page, at least 2`: what an execution costs."""
+    rule = price or {}
+    parts = []
+    if is_positive(rule.get("base")) or not is_positive(rule.get("per_unit")):
+        parts.append(str(rule.get("base") or "0"))
+    if is_positive(rule.get("per_unit")):
+        parts.append(f"{rule['per_unit']} per {rule.get('unit') or 'unit'}")
+    text = " + ".join(parts)
+    return f"{text}, at least {rule['minimum']}" if is_positive(rule.get("minimum")) else text
+
+
+def is_positive(credit: object) -> bool:
+    """Whether a decimal string holds another digit than 0."""
+    return any(digit in str(credit or "") for digit in "123456789")
+
+
+def state(tool: dict[str, Any]) -> str:
+    """Whether it can be executed now, else why not."""
+    if not tool.get("enabled", True):
+        return "disabled"
+    if not tool.get("available", True):
+        return f"unavailable: {tool.get('unavailable_reason') or 'unknown'}"
+    return f"deprecated{successor(tool)}" if tool.get("deprecated") else "available"
+
+
+def successor(tool: dict[str, Any]) -> str:
+    """`: use echo-2`, where a tool names who comes after it."""
+    name = (tool.get("deprecated") or {}).get("successor")
+    return f": use {name}" if name else ""
+
+
+def kind(schema: dict[str, Any]) -> str:
+    """A property's type, as short as it can be said."""
+    if schema.get("format") == "scrip-file":
+        return f"file {schema.get('contentMediaType', '')}".strip()
+    said = schema.get("type", "any")
+    return " or ".join(map(str, said)) if isinstance(said, list) else str(said)

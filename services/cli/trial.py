@@ -1,0 +1,98 @@
+"""A manifest tried with an input, without a Scrip that runs: the parts of catalog and executor, put together here."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from services.catalog import data_urls, measuring, pricing, schemas
+from services.catalog.manifests import files as manifest_files
+from services.catalog.manifests.manifest import Manifest, ManifestError
+from services.catalog.schemas import Schema
+from services.cli.errors import Refused
+from services.executor import specs
+from services.executor.jobs import Retry
+from services.executor.providers.calls import ProviderCall, Providers
+from services.executor.providers.client import Client, NoAnswerError
+from services.executor.providers.files import File, input_file
+from services.executor.providers.requests import Request, rendered, signed
+from services.executor.providers.secrets import MASK, Secrets
+from services.executor.worker import ToolAnswer, ToolCall, run_tool
+
+
+class Trial:
+    """A manifest and an input it takes."""
+
+    def __init__(self, manifest: Manifest, value: Mapping[str, Any]) -> None:
+        self.manifest = manifest
+        self.files: dict[str, File] = {}
+        checked = dict(value)
+        for name in schemas.file_properties(manifest.input_schema):
+            if isinstance(value.get(name), str):
+                try:
+                    media_type, data = data_urls.decode(value[name])
+                except ValueError as error:
+                    raise refused("INPUT_INVALID", f"{name}: {error}") from error
+                self.files[name] = input_file(data, media_type, name)
+                checked[name] = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        found = Schema(manifest.input_schema).violations(checked)
+        if found:
+            errors = [{"pointer": one.field, "message": one.message} for one in found]
+            raise Refused({"reason": "INPUT_INVALID", "detail": "the tool does not take this input", "errors": errors})
+        self.value = checked
+        self.spec = specs.parse(json.dumps(manifest.run_spec()).encode(), json.dumps(manifest.output_schema).encode())
+
+    def price(self) -> tuple[int, bool]:
+        """Microcredits it costs, or costs at most; and whether that is exact."""
+        size = len(json.dumps(self.value)) + sum(file["size"] for file in self.files.values())
+        units, exact = measuring.units_of(self.manifest.measure, self.value, size, self.manifest.limits.units)
+        return pricing.amount(self.manifest.price.price(), units), exact
+
+    def request(self) -> Request:
+        """The first request, its secret masked."""
+        plan = self.spec.http
+        if plan is None:
+            raise refused("REQUEST_INVALID", "this tool calls no provider; --live runs it here")
+        context = {"input": {**self.value, **self.files}}
+        return signed(rendered(plan.request, context), plan.auth, MASK)
+
+    async def answer(self, secrets: Secrets) -> ToolAnswer:
+        """What comes of a call."""
+        plan = self.spec.http
+        if plan is None:
+            contents = {name: file.data for name, file in self.files.items()}
+            call = ToolCall(self.spec.handler, json.dumps(self.value).encode(), contents, self.spec.units_pointer)
+            return await asyncio.to_thread(run_tool, call)
+        client = Client({})
+        spec = self.spec
+        asked = ProviderCall(plan, self.value, self.files, spec.retry is Retry.SAFE, spec.units, spec.misfit)
+        try:
+            async with asyncio.timeout(self.manifest.limits.timeout_ms / 1000):
+                return await Providers(client, secrets).run(asked)
+        except (TimeoutError, NoAnswerError) as error:
+            raise refused("OUTCOME_UNKNOWN", f"the provider did not answer: {error or 'timed out'}") from error
+        finally:
+            await client.close()
+
+
+def manifest_of(tool: str) -> Manifest:
+    """The manifest in a file, or the shipped one of a slug; raises Refused with every mistake."""
+    path = Path(tool)
+    if not path.suffix and not path.exists():
+        found = next((one for one in manifest_files.shipped() if one.slug == tool), None)
+        if found is None:
+            raise refused("TOOL_NOT_FOUND", f"there is no file {tool}, and no tool of that slug comes with Scrip")
+        return found
+    try:
+        return manifest_files.parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise refused("TOOL_NOT_FOUND", f"cannot read {tool}: {error.strerror}") from error
+    except ManifestError as error:
+        raise refused("MANIFEST_INVALID", str(error)) from error
+
+
+def refused(reason: str, detail: str) -> Refused:
+    """Why it does not work."""
+    return Refused({"reason": reason, "detail": detail})
