@@ -5,6 +5,7 @@ catalog's stamp is looked at, and everything read again where that is another on
 """
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,8 +75,11 @@ class ToolCopies:
             if copy is None or refusal.http_status < 500:
                 raise
             return Told(_page(copy.value, request), copy.at)
-        if self._all is not None:
-            # What somebody has seen is in the copy, however soon the catalog goes away.
+        # What somebody has seen is in the copy, however soon the catalog goes away.
+        if self._all is None:
+            with contextlib.suppress(Refusal):
+                await self._look()
+        else:
             self._all.value.update((tool.slug, tool) for tool in response.tools)
         return _told(response)
 

@@ -122,3 +122,13 @@ async def test_without_a_copy_the_outage_is_told(system: System) -> None:
         with pytest.raises(Refusal) as refused:
             await asked
         assert refused.value.reason == "UPSTREAM_UNAVAILABLE"
+
+
+async def test_what_was_seen_once_is_kept(system: System) -> None:
+    """Also where the catalog goes away before the gateway first looked for itself."""
+    line = Line(system)
+    seen = await line.copies.page(Request(page_size=1))
+    line.peer.cut = True
+    told = await line.copies.page(Request(page_size=200))
+    assert [tool.slug for tool in seen.value.tools] == [told.value.tools[0].slug]
+    assert len(told.value.tools) > 1
