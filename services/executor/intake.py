@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from services.executor.dispatcher import Dispatcher
+from services.executor.keeper import Keeper
 from services.executor.store import submissions
 from services.executor.store.rows import Claim
 from services.executor.store.submissions import Accepted, Submission
@@ -22,11 +23,18 @@ class Intake:
     """One a process; `run` is its worker."""
 
     def __init__(
-        self, pool: Pool, event_log: EventLog, dispatcher: Dispatcher, broker: Broker, lease_seconds: float
+        self,
+        pool: Pool,
+        event_log: EventLog,
+        dispatcher: Dispatcher,
+        keeper: Keeper,
+        broker: Broker,
+        lease_seconds: float,
     ) -> None:
         self._pool = pool
         self._log = event_log
         self._dispatcher = dispatcher
+        self._keeper = keeper
         self._broker = broker
         self._lease_seconds = lease_seconds
         self._waiting: Grouped[Submission, Accepted] = Grouped("executor", "submissions", self._accept, batch_max=200)
@@ -81,5 +89,6 @@ class Intake:
                 self._dispatcher.adopt(claim, sent_at)
         if any(not answer.claimed and not answer.replayed for answer in accepted):
             self._dispatcher.poke()
+            self._keeper.poke()
             await self._broker.wake(WAKE_SUBJECT)
         return accepted

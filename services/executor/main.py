@@ -12,6 +12,7 @@ from services.executor.availability import Availability
 from services.executor.dispatcher import Dispatcher
 from services.executor.driver import Driver
 from services.executor.intake import Intake
+from services.executor.keeper import Keeper
 from services.executor.leases import Leases
 from services.executor.pool import WorkerPool
 from services.executor.providers.calls import Providers
@@ -80,7 +81,8 @@ async def serve(stop: asyncio.Event) -> None:
             watches,
         )
         dispatcher = Dispatcher(executor_id, pool, leases, tool_processes, driver)
-        intake = Intake(pool, event_log, dispatcher, broker, config.lease_seconds)
+        keeper = Keeper(pool, reservations)
+        intake = Intake(pool, event_log, dispatcher, keeper, broker, config.lease_seconds)
         availability = Availability(executor_id, catalog, specs, pool, tool_processes)
         relay = Relay(pool, broker, "executor", events_pb2.EventBatch, event_log.appended)
         meters.HELD.set_function(lambda: len(leases))
@@ -99,6 +101,7 @@ async def serve(stop: asyncio.Event) -> None:
         loops = (
             *driver.loops,
             intake.run,
+            keeper.run,
             leases.run,
             reaper.run,
             settler.run,

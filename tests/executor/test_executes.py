@@ -151,3 +151,17 @@ async def test_a_single_job_does_not_wait_for_anothers_flood(saga: Saga) -> None
     waited = clock.monotonic() - began
     left = [await saga.job("acme", job_id) for job_id in flood]
     assert sum(job.state == Job.STATE_QUEUED for job in left) > 10, f"waited {waited:.1f} s"
+
+
+async def test_the_credits_of_a_job_that_waits_stay_reserved(saga: Saga) -> None:
+    """Longer than the gateway reserved them for, which is but the time until the executor has the job."""
+    slow, waiting = HELLO | {"delay_seconds": 4}, HELLO
+    first = await saga.quote("acme", "echo", slow)
+    second = await saga.quote("acme", "echo", waiting)
+    for quote, given, ttl_seconds in ((first, slow, 60), (second, waiting, 2)):
+        quote.limits.concurrency = 1
+        await saga.reserve(quote, ttl_seconds)
+        await saga.submit(quote, given)
+    job = await saga.settled("acme", second.job_id)
+    assert (job.state, job.error.reason) == (Job.STATE_SUCCEEDED, "")
+    assert job.captured_micros == 10_000

@@ -13,6 +13,7 @@ from services.executor.store import gates
 from services.executor.store.rows import COLUMNS, Job, job_of
 from services.executor.store.statements import Connection, each, run_each
 from services.executor.store.turns import TURN
+from services.executor.store.waiting import CLAIMED_SECONDS
 from services.runtime.event_log import EventLog
 from services.runtime.postgres import Pool
 
@@ -23,12 +24,12 @@ SELECT account_id, {TURN.format(account="asked.account_id")} FROM unnest(%s::tex
 _INSERT = f"""
 INSERT INTO job (job_id, account_id, tool, tool_version, price_version, quote, input_digest, input_json, file_count,
                  key_id, reference, labels, trace_id, reserved_micros, quoted_micros, units, round, priority,
-                 state, held_until, fence, worker, created_at, concurrency, gated)
+                 state, held_until, fence, worker, created_at, concurrency, gated, keep_at)
 VALUES (%(job_id)s, %(account_id)s, %(tool)s, %(tool_version)s, %(price_version)s, %(quote)b, %(input_digest)s,
         %(input_json)b, %(file_count)s, %(key_id)s, %(reference)s, %(labels)s, %(trace_id)s, %(reserved_micros)s,
         %(quoted_micros)s, %(units)s, %(round)s, {PRIORITY}, 'QUEUED',
         clock_timestamp() + make_interval(secs => %(hold)s), %(fence)s, %(worker)s, clock_timestamp(),
-        %(concurrency)s, %(concurrency)s > 0)
+        %(concurrency)s, %(concurrency)s > 0, clock_timestamp() + make_interval(secs => %(keep)s))
 ON CONFLICT ON CONSTRAINT one_row_a_job DO NOTHING
 RETURNING {COLUMNS}
 """
@@ -99,6 +100,7 @@ async def accept(
                 _parameters(submission)
                 | {"round": turns[submission.account_id]}
                 | {"fence": int(claimed), "worker": worker if claimed else "", "hold": lease_seconds * claimed}
+                | {"keep": CLAIMED_SECONDS * claimed}
             )
             turns[submission.account_id] += not claimed and not submission.concurrency
         rows = await each(connection, _INSERT, parameters)
