@@ -14,7 +14,8 @@ from services.catalog.schemas import Schema
 from services.cli.errors import Refused
 from services.executor import specs
 from services.executor.jobs import Retry
-from services.executor.providers.calls import ProviderCall, Providers
+from services.executor.providers.answers import ProviderCall
+from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client, NoAnswerError
 from services.executor.providers.files import File, input_file
 from services.executor.providers.requests import Request, rendered, signed

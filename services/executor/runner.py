@@ -5,7 +5,8 @@ import json
 
 from services.executor.jobs import Retry
 from services.executor.pool import CallTimedOutError, WorkerLostError, WorkerPool
-from services.executor.providers.calls import ProviderCall, Providers
+from services.executor.providers.answers import ProviderCall
+from services.executor.providers.calls import Providers
 from services.executor.providers.client import NoAnswerError
 from services.executor.providers.files import input_file
 from services.executor.providers.plan import HttpPlan

@@ -10,8 +10,8 @@ from services.executor.providers.requests import Request
 from services.executor.providers.responses import Response
 
 CONNECT_SECONDS = 10.0
-# What one answer may have; an output is smaller, but base64 of it is a third larger.
-RESPONSE_BYTES_MAX = 16 * 1024 * 1024
+# What one answer may have; an output has seven, base64 included.
+RESPONSE_BYTES_MAX = 10 * 1024 * 1024
 CONNECTIONS_MAX = 256
 USER_AGENT = "scrip/0.1"
 

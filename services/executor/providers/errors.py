@@ -43,6 +43,11 @@ def failure_of(status: int, context: Mapping[str, Any], rules: Sequence[ErrorRul
     return Failure(_means(status), said_by(context), status in _NOTHING_DONE)
 
 
+def is_transient(status: int) -> bool:
+    """Whether an answer with this status may be another one later."""
+    return _means(status) == "retry"
+
+
 def _means(status: int) -> str:
     for statuses, means in ((_RETRIED, "retry"), (_QUOTA, "quota"), (_KEY, "key"), (_INPUT, "input")):
         if status in statuses:

@@ -42,7 +42,9 @@ def _fits(host: str, pattern: str) -> bool:
 async def public_address(host: str) -> str:
     """An address of the host, all of which must be public ones; raises ForbiddenHostError, or OSError for none."""
     async with asyncio.timeout(RESOLVE_SECONDS):
-        found = await asyncio.get_running_loop().getaddrinfo(host, HTTPS_PORT, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().getaddrinfo(
+            host, HTTPS_PORT, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+        )
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
         if not is_public(address):

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from services.executor.providers import calls, hosts
-from services.executor.providers.calls import ProviderCall, Providers
+from services.executor.providers.answers import ProviderCall
+from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client, NoAnswerError
 from services.executor.providers.files import File
 from services.executor.providers.plan import plan_of
@@ -165,6 +166,44 @@ async def test_work_is_waited_for(run: Any) -> None:
     ] * 3
     assert script.waits == sorted(script.waits)
     assert script.waits[0] >= 2
+
+
+async def test_work_under_way_is_not_given_up(run: Any) -> None:
+    """However long the provider is away: the work is billed, and the call's own time limit ends the wait."""
+    away = [httpx.ConnectError("refused"), httpx.ReadError("reset"), said(503), said(500), said(429), said(502)]
+    script = Script(said(id="1", status="new"), *away, said(status="done", text="x"))
+    answer = await run(script, {"poll": POLL})
+    assert json.loads(answer.output_json) == {"text": "x"}
+    assert max(script.waits) <= calls.POLL_SECONDS_MAX * 1.5
+
+
+async def test_a_file_that_was_made_is_not_given_up(run: Any) -> None:
+    """Nor is the answer that holds it asked for again."""
+    picture = httpx.Response(200, content=b"PNG", headers={"content-type": "image/png"})
+    away = [httpx.Response(503), httpx.ConnectError("refused"), httpx.ReadError("reset"), httpx.Response(500)]
+    script = Script(said(url="https://files.example.com/a.png"), *away, picture)
+    members = {"response": {"fetch": {"picture": "body.url"}, "output": {"picture": "${files.picture}"}}}
+    answer = await run(script, members)
+    assert json.loads(answer.output_json) == {"picture": "data:image/png;base64,UE5H"}
+
+
+async def test_a_file_that_is_gone_is(run: Any) -> None:
+    """It will not come back."""
+    script = Script(said(url="https://files.example.com/a.png"), httpx.Response(404))
+    members = {"response": {"fetch": {"picture": "body.url"}, "output": {"picture": "${files.picture}"}}}
+    answer = await run(script, members)
+    assert (answer.reason, answer.message) == (
+        "PROVIDER_ANSWER_UNREADABLE",
+        "the file that the provider made answers with status 404",
+    )
+
+
+async def test_a_request_that_cannot_be_made_is_not_the_providers_fault(run: Any) -> None:
+    """Nothing is sent."""
+    script = Script()
+    request = {"url": "https://api.example.com/v1/tasks", "json": {"n": "${length(input.missing)}"}}
+    answer = await run(script, {"request": request})
+    assert (answer.reason, script.asked) == ("TOOL_FAILED", [])
 
 
 @pytest.mark.parametrize(
