@@ -1,5 +1,6 @@
 """From the messages of catalog and executor to the shapes of the HTTP API; the ledger's are in `ledger_mapping`."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -165,8 +166,19 @@ def price(message: catalog_pb2.Price) -> shapes.Price:
     return shapes.Price(
         base=show(message.base_micros),
         per_unit=show(message.per_unit_micros),
+        per=message.rates[0].per if message.unit and message.rates else 1,
         unit=message.unit or None,
         minimum=show(message.minimum_micros),
+        rates=_rates(message.rates),
+        variants=[
+            shapes.PriceVariant(
+                when=variant.when,
+                base=show(variant.base_micros),
+                minimum=show(variant.minimum_micros),
+                rates=_rates(variant.rates),
+            )
+            for variant in message.variants
+        ],
         charging=shapes.ChargingRules(
             succeeded=_CHARGES[charging.succeeded],
             failed=_CHARGES[charging.failed],
@@ -176,6 +188,17 @@ def price(message: catalog_pb2.Price) -> shapes.Price:
             unknown=_CHARGES[charging.unknown],
         ),
     )
+
+
+def _rates(messages: Iterable[catalog_pb2.UnitRate]) -> dict[str, shapes.UnitRate]:
+    return {
+        rate.unit: shapes.UnitRate(
+            per_unit=show(rate.micros),
+            per=rate.per,
+            tiers=[shapes.PriceTier(above=tier.above, per_unit=show(tier.micros)) for tier in rate.tiers],
+        )
+        for rate in messages
+    }
 
 
 def _raw(content: bytes) -> msgspec.Raw:

@@ -52,13 +52,41 @@ class ChargingRules(msgspec.Struct):
     unknown: Charge
 
 
+class PriceTier(msgspec.Struct):
+    """What the units of a call cost beyond so many."""
+
+    above: int
+    per_unit: Credits
+
+
+class UnitRate(msgspec.Struct):
+    """What `per` units of one kind cost, and otherwise beyond so many."""
+
+    per_unit: Credits
+    per: int
+    tiers: list[PriceTier]
+
+
+class PriceVariant(msgspec.Struct):
+    """What a call costs instead for whose input `when` (JMESPath over `input`) is true."""
+
+    when: str
+    base: Credits
+    minimum: Credits
+    rates: dict[str, UnitRate]
+
+
 class Price(msgspec.Struct):
-    """base + per_unit for each unit, at least minimum."""
+    """base + per_unit for each `per` units, at least minimum. `rates` say it by unit, also where there are several, of
+    which `unit` is null; the first of `variants` that fits takes their place."""
 
     base: Credits
     per_unit: Credits
+    per: int
     unit: str | None
     minimum: Credits
+    rates: dict[str, UnitRate]
+    variants: list[PriceVariant]
     charging: ChargingRules
 
 

@@ -72,7 +72,8 @@ async def test_an_answer_leads_to_what_it_means(slug: str, name: str) -> None:
     assert answer.answer is Answer.OUTPUT, answer
     output: dict[str, Any] = json.loads(answer.output_json)
     assert output == case["output"]
-    assert answer.units == case.get("units")
+    used = case.get("units")
+    assert answer.units == ({"": used} if isinstance(used, int) else used)
     assert answer.provider_request_id == case.get("request_id", "")
     assert Schema(_without_files(manifest.output_schema)).violations(output) == []
     assert len(provider.asked) == len(case["answers"])

@@ -86,8 +86,6 @@ class HttpPlan:
     errors: tuple[ErrorRule, ...] = ()
     request_id: str = ""
     """Expression for the provider's own id of the call."""
-    units: Mapping[str, str] = field(default_factory=dict)
-    """By unit: expression for how many were used."""
 
 
 def plan_of(run: Mapping[str, Any]) -> HttpPlan:
