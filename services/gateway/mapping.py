@@ -1,6 +1,5 @@
 """From the messages of catalog and executor to the shapes of the HTTP API; the ledger's are in `ledger_mapping`."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -164,21 +163,9 @@ def price(message: catalog_pb2.Price) -> shapes.Price:
     """A price."""
     charging = message.charging
     return shapes.Price(
-        base=show(message.base_micros),
-        per_unit=show(message.per_unit_micros),
-        per=message.rates[0].per if message.unit and message.rates else 1,
+        **_tariff(message, message.unit),
         unit=message.unit or None,
-        minimum=show(message.minimum_micros),
-        rates=_rates(message.rates),
-        variants=[
-            shapes.PriceVariant(
-                when=variant.when,
-                base=show(variant.base_micros),
-                minimum=show(variant.minimum_micros),
-                rates=_rates(variant.rates),
-            )
-            for variant in message.variants
-        ],
+        variants=[shapes.PriceVariant(**_tariff(one, message.unit), when=one.when) for one in message.variants],
         charging=shapes.ChargingRules(
             succeeded=_CHARGES[charging.succeeded],
             failed=_CHARGES[charging.failed],
@@ -190,14 +177,21 @@ def price(message: catalog_pb2.Price) -> shapes.Price:
     )
 
 
-def _rates(messages: Iterable[catalog_pb2.UnitRate]) -> dict[str, shapes.UnitRate]:
-    return {
-        rate.unit: shapes.UnitRate(
-            per_unit=show(rate.micros),
-            per=rate.per,
-            tiers=[shapes.PriceTier(above=tier.above, per_unit=show(tier.micros)) for tier in rate.tiers],
-        )
-        for rate in messages
+def _tariff(message: catalog_pb2.Price | catalog_pb2.PriceVariant, unit: str) -> dict[str, Any]:
+    """The members of a tariff; `unit` is the one kind of units, if there is but one."""
+    rates = {
+        rate.unit: {
+            "per_unit": show(rate.micros),
+            "per": rate.per,
+            "tiers": [shapes.PriceTier(above=tier.above, per_unit=show(tier.micros)) for tier in rate.tiers],
+        }
+        for rate in message.rates
+    }
+    sole = rates.pop(unit, {"per_unit": "0", "per": 1, "tiers": []})
+    return sole | {
+        "base": show(message.base_micros),
+        "rates": {name: shapes.UnitRate(**rate) for name, rate in rates.items()},
+        "minimum": show(message.minimum_micros),
     }
 
 

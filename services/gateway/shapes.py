@@ -67,25 +67,24 @@ class UnitRate(msgspec.Struct):
     tiers: list[PriceTier]
 
 
-class PriceVariant(msgspec.Struct):
+class Tariff(UnitRate):
+    """`base` for each call and so much for its units, at least `minimum`; `rates` by unit where there are several."""
+
+    base: Credits
+    rates: dict[str, UnitRate]
+    minimum: Credits
+
+
+class PriceVariant(Tariff):
     """What a call costs instead for whose input `when` (JMESPath over `input`) is true."""
 
     when: str
-    base: Credits
-    minimum: Credits
-    rates: dict[str, UnitRate]
 
 
-class Price(msgspec.Struct):
-    """base + per_unit for each `per` units, at least minimum. `rates` say it by unit, also where there are several, of
-    which `unit` is null; the first of `variants` that fits takes their place."""
+class Price(Tariff):
+    """What a call costs, as a manifest says it; the first of `variants` that fits takes the place of the rest."""
 
-    base: Credits
-    per_unit: Credits
-    per: int
     unit: str | None
-    minimum: Credits
-    rates: dict[str, UnitRate]
     variants: list[PriceVariant]
     charging: ChargingRules
 

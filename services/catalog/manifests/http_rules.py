@@ -21,6 +21,8 @@ _MEASURED = _READ | {"output"}
 def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
     """Every mistake, as path and text."""
     yield from _url(run.request.url, "run.request.url", is_first=True)
+    if run.upload:
+        yield from _url(run.upload.url, "run.upload.url", is_first=True)
     properties = set(manifest.input_schema.get("properties", {}))
     for unit, used in measures_of(manifest.measure).items():
         if isinstance(used, FromResponse):
@@ -51,12 +53,16 @@ def _url(url: str, where: str, is_first: bool) -> Iterator[Problem]:
 
 def _expressions(run: HttpRun) -> Iterator[tuple[str, list[str], frozenset[str]]]:
     """Where, the expressions there, and what these may look at."""
-    yield "run.request", list(_of_request(run.request)), ASKING
+    asked, answered = ASKING, _ANSWERED
+    if run.upload:
+        yield "run.upload", list(_of_request(run.upload)), ASKING
+        asked, answered = asked | {"uploaded"}, answered | {"uploaded"}
+    yield "run.request", list(_of_request(run.request)), asked
     if run.poll:
-        yield "run.poll.request", list(_of_request(run.poll.request)), _ANSWERED
-        yield "run.poll", [text for text in (run.poll.status, run.poll.message) if text], _ANSWERED
+        yield "run.poll.request", list(_of_request(run.poll.request)), answered
+        yield "run.poll", [text for text in (run.poll.status, run.poll.message) if text], answered
     if run.result:
-        yield "run.result", list(_of_request(run.result)), _ANSWERED
+        yield "run.result", list(_of_request(run.result)), answered
     response = run.response
     yield "run.response.output", list(templates.expressions(response.output)), _READ
     others = [response.refused, response.failed, response.message, *response.fetch.values(), run.request_id]

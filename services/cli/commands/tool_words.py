@@ -8,7 +8,7 @@ def price_words(price: dict[str, Any] | None) -> str:
     rule = price or {}
     rates = dict(rule.get("rates") or {})
     if rule.get("unit"):
-        rates.setdefault(rule["unit"], rule)
+        rates[rule["unit"]] = rule
     parts = [_rate_words(unit, rate) for unit, rate in rates.items() if is_positive(rate.get("per_unit"))]
     if is_positive(rule.get("base")) or not parts:
         parts.insert(0, str(rule.get("base") or "0"))
