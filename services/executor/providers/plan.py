@@ -79,7 +79,7 @@ class HttpPlan:
     response: ResponsePlan
     auth: Auth | None = None
     upload: RequestPlan | None = None
-    """Sent before the request for the work, which may name its answer as `uploaded`; safe to repeat, for it is no work."""
+    """Sent before the request for the work, which may name its answer as `uploaded`. Safe to repeat: it is no work."""
     hosts: tuple[str, ...] = ()
     """Hosts beside the request's own from which files may be downloaded; `*.example.com` for all below one."""
     poll: PollPlan | None = None
