@@ -39,18 +39,18 @@ class Input:
 
 
 async def prepare(
-    raw: msgspec.Raw | bytes, file_properties: FileProperties, beside: Sequence[catalog_pb2.InputFile] = ()
+    raw: msgspec.Raw | bytes, file_properties: FileProperties, parts: Sequence[catalog_pb2.InputFile] = ()
 ) -> Input:
     """The input of a request, its `data:` URLs taken out; whether it fits the tool is the catalog's to say.
 
-    `beside` are files that came beside it; their properties may be left out of the JSON. The tool is asked for only
+    `parts` are files that came beside it; their properties may be left out of the JSON. The tool is asked for only
     where a `data:` URL may stand: a text that merely begins like one stays text. Raises REQUEST_INVALID, INPUT_INVALID
     for a malformed URL, INPUT_TOO_LARGE.
     """
     content = bytes(raw).strip()
     if not content.startswith(b"{"):
         raise invalid("input", "must be a JSON object")
-    files = list(beside)
+    files = list(parts)
     if files:
         content = _name_files(content, files)
     if _DATA_URL.search(content):

@@ -31,7 +31,7 @@ class Outcomes:
 
     async def wait(self, job: executor_pb2.Job, seconds: float) -> executor_pb2.Job:
         """The job as it is known when it is settled, when its outcome is unknown, or when the time is over."""
-        if seconds <= 0 or _is_known(job):
+        if seconds <= 0 or is_final(job):
             return job
         if has_ended(job):
             seconds = min(seconds, SETTLED_SECONDS)
@@ -41,7 +41,7 @@ class Outcomes:
                     if has_ended(changed) and not has_ended(job):
                         limit.reschedule(asyncio.get_running_loop().time() + SETTLED_SECONDS)
                     job = changed
-                    if _is_known(job):
+                    if is_final(job):
                         break
         return job
 
@@ -90,7 +90,7 @@ def left_off(job_id: str) -> Refusal:
     )
 
 
-def _is_known(job: executor_pb2.Job) -> bool:
+def is_final(job: executor_pb2.Job) -> bool:
     """Whether waiting longer for the outcome can tell nothing more: it is settled, or nobody knows it."""
     return job.state == executor_pb2.Job.STATE_INDETERMINATE or _is_over(job)
 
