@@ -13,7 +13,7 @@ from services.executor.providers.client import Client
 from services.executor.providers.requests import rendered, signed
 from services.executor.providers.secrets import Secrets
 from services.executor.worker import Answer
-from tests.tools.cases import FOLDER, MANIFESTS, SECRET, Provider, call_of, known, shown
+from tests.tools.cases import AT, FOLDER, MANIFESTS, SECRET, Provider, call_of, known, shown
 
 KNOWN = {slug: known(slug) for slug in MANIFESTS if (FOLDER / f"{slug}.yaml").is_file()}
 CASES = [(slug, name) for slug, told in KNOWN.items() for name in told["cases"]]
@@ -52,11 +52,11 @@ def test_an_example_becomes_the_request_its_provider_wants(slug: str, number: in
     call, told = call_of(MANIFESTS[slug], number), KNOWN[slug]
     context = {"input": {**call.input, **call.files}}
     if call.plan.upload:
-        upload = signed(rendered(call.plan.upload, context), call.plan.auth, SECRET)
+        upload = signed(rendered(call.plan.upload, context), call.plan.auth, SECRET, AT)
         assert shown(upload) == told["uploads"][number]
         context["uploaded"] = told["uploaded"]
     request = rendered(call.plan.request, context)
-    assert shown(signed(request, call.plan.auth, SECRET)) == told["requests"][number]
+    assert shown(signed(request, call.plan.auth, SECRET, AT)) == told["requests"][number]
 
 
 @pytest.mark.parametrize(("slug", "name"), CASES)
