@@ -5,7 +5,7 @@ from scrip.executor.v1 import executor_pb2
 from scrip.ledger.v1 import ledger_pb2
 
 from services.executor.jobs import Charge, Ending, Terms
-from services.executor.store.rows import Job
+from services.executor.store.rows import Attempt, Job
 
 _CHARGES = {
     catalog_pb2.CHARGE_NOTHING: Charge.NOTHING,
@@ -71,6 +71,24 @@ def job_message(job: Job, output_json: bytes = b"") -> executor_pb2.Job:
         message.started_at.FromDatetime(job.started_at)
     if job.finished_at:
         message.finished_at.FromDatetime(job.finished_at)
+    return message
+
+
+def attempt_message(attempt: Attempt) -> executor_pb2.Attempt:
+    """One call of a tool as callers see it."""
+    message = executor_pb2.Attempt(
+        number=attempt.number,
+        ending=attempt.ending,
+        error_reason=attempt.error_reason,
+        provider=attempt.provider,
+        provider_request_id=attempt.provider_request_id,
+        provider_status=attempt.provider_status,
+        provider_latency_ms=attempt.provider_latency_ms,
+        provider_usage=attempt.provider_usage,
+    )
+    message.started_at.FromDatetime(attempt.started_at)
+    if attempt.ended_at:
+        message.ended_at.FromDatetime(attempt.ended_at)
     return message
 
 

@@ -39,11 +39,13 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
     async def GetJob(  # noqa: N802
         self, request: executor_pb2.GetJobRequest, _context: Context
     ) -> executor_pb2.GetJobResponse:
-        """One job of an account, with its output."""
+        """One job of an account, with its output and its attempts."""
         job = (await queries.jobs(self._pool, [request.job_id])).get(request.job_id)
         if job is None or job.account_id != request.account_id:
             raise Refusal("JOB_NOT_FOUND", f"there is no job {request.job_id}", {"job_id": request.job_id})
-        return executor_pb2.GetJobResponse(job=await self._message(job))
+        message = await self._message(job)
+        message.attempts_made.extend(map(mapping.attempt_message, await queries.attempts(self._pool, job.job_id)))
+        return executor_pb2.GetJobResponse(job=message)
 
     async def ListJobs(  # noqa: N802
         self, request: executor_pb2.ListJobsRequest, _context: Context

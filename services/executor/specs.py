@@ -37,6 +37,8 @@ class RunSpec:
     """Modules that must be there to import."""
     programs: tuple[str, ...] = ()
     """Executables that must be there to call."""
+    provider: str = ""
+    """Who is behind the tool; empty: nobody, it runs here."""
     http: HttpPlan | None = None
     """How its provider is called, where it has one."""
     units: Mapping[str, str] = field(default_factory=dict)
@@ -47,8 +49,9 @@ class RunSpec:
     """Where the output says the units used; empty: the quote's are exact."""
 
 
-def parse(run_json: bytes, output_schema_json: bytes = b"true") -> RunSpec:
-    """The spec of a `run_json`; members it does not know are for other kinds of executors."""
+def parse(run_json: bytes, output_schema_json: bytes = b"true", provider: str = "", unit: str = "unit") -> RunSpec:
+    """The spec of a `run_json`, and who is behind it, and the price's word for what is measured; members it does not
+    know are for other kinds of executors."""
     run: dict[str, Any] = json.loads(run_json or b"{}")
     measure = run.get("measure") or {}
     try:
@@ -62,9 +65,10 @@ def parse(run_json: bytes, output_schema_json: bytes = b"true") -> RunSpec:
         retry=Retry.SAFE if run.get("retry") == Retry.SAFE else Retry.UNSAFE,
         packages=tuple(run.get("packages", ())),
         programs=tuple(run.get("programs", ())),
+        provider=provider,
         http=http,
         misfit=misfit_of(output_schema_json if http else b"true"),
-        units={run.get("unit", "unit"): measure["value"]} if measure.get("from") == "response" else {},
+        units={unit: measure["value"]} if measure.get("from") == "response" else {},
         units_pointer=measure.get("pointer", "") if measure.get("from") == "output" else "",
     )
 
@@ -129,4 +133,5 @@ class RunSpecs:
         if len(self._known) >= TOOLS_MAX:
             self._known.clear()
             self._obstacles.clear()
-        return self._known.setdefault((tool.slug, tool.version), parse(tool.run_json, tool.output_schema_json))
+        spec = parse(tool.run_json, tool.output_schema_json, tool.provider, tool.price.unit)
+        return self._known.setdefault((tool.slug, tool.version), spec)

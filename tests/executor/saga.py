@@ -1,12 +1,14 @@
 """The gateway's part of an execute, step by step, against real services."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from scrip.catalog.v1 import catalog_pb2, catalog_pb2_grpc
-from scrip.executor.v1 import executor_pb2, executor_pb2_grpc
-from scrip.ledger.v1 import events_pb2, ledger_pb2, ledger_pb2_grpc
+from scrip.executor.v1 import events_pb2, executor_pb2, executor_pb2_grpc
+from scrip.ledger.v1 import events_pb2 as ledger_events_pb2
+from scrip.ledger.v1 import ledger_pb2, ledger_pb2_grpc
 
 from services.runtime import ids
 from services.runtime.errors import Refusal
@@ -36,7 +38,7 @@ class Saga:
             request_id=ids.uuid7(),
             account_id=account_id,
             amount_micros=credits * MICROS,
-            source=events_pb2.GRANT_SOURCE_PROMOTION,
+            source=ledger_events_pb2.GRANT_SOURCE_PROMOTION,
         )
         await self.ledger.call(self.ledger_stub.GrantCredits, granted)
 
@@ -103,6 +105,13 @@ class Saga:
             return job if job.settlement != executor_pb2.Job.SETTLEMENT_PENDING else None
 
         return await eventually(is_over, seconds, f"{job_id} is not settled")
+
+    async def events(self) -> AsyncIterator[events_pb2.Event]:
+        """All of the executor's, in order of the shards."""
+        request = executor_pb2.ReadEventsRequest()
+        async for message in self.executor.stream(self.executor_stub.ReadEvents, request, 10):
+            for event in message.batch.events:
+                yield event
 
     async def credits(self, account_id: str) -> ledger_pb2.Credits:
         """The account's credits; the equation that always holds is looked at on the way."""
