@@ -69,6 +69,13 @@ class Saga:
         )
         await self.ledger.call(self.ledger_stub.ReserveCredits, request)
 
+    async def release(self, account_id: str, reservation_id: str) -> None:
+        """Ends a reservation under its job."""
+        request = ledger_pb2.ReleaseReservationRequest(
+            request_id=ids.uuid7(), account_id=account_id, reservation_id=reservation_id
+        )
+        await self.ledger.call(self.ledger_stub.ReleaseReservation, request)
+
     async def submit(
         self, quote: catalog_pb2.Quote, given: dict[str, Any], **members: Any
     ) -> executor_pb2.SubmitJobResponse:

@@ -85,6 +85,12 @@ class Services:
         self._peers.append(peer)
         return peer
 
+    async def close_peers(self) -> None:
+        """Closes the channels that were made; each must be, on the loop that made it."""
+        for peer in self._peers:
+            await peer.close()
+        self._peers.clear()
+
     async def start(self, *names: str) -> None:
         """Starts services and waits until each is ready."""
         for name in names:
@@ -139,8 +145,7 @@ class Services:
 
     async def stop(self) -> None:
         """Ends everything that still runs and drops the databases."""
-        for peer in self._peers:
-            await peer.close()
+        await self.close_peers()
         for process in self._processes.values():
             if process.poll() is None:
                 process.terminate()
