@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 from google.protobuf.duration_pb2 import Duration
 from scrip.executor.v1 import executor_pb2, executor_pb2_grpc
 
@@ -33,6 +34,22 @@ async def reconciled(services: Services, seconds: float = 75) -> None:
         except Refusal as refusal:
             last = str(refusal)
         return last == "[]"
+
+    await eventually(is_clean, seconds, lambda: f"jobs and reservations do not fit together: {last}")
+
+
+async def reconciled_over_http(admin: httpx.AsyncClient, seconds: float = 75) -> None:
+    """`reconciled`, of a system that is reached over HTTP."""
+    last: list[Any] = []
+
+    async def is_clean() -> bool:
+        try:
+            answer = await admin.get("/v1/admin/reconciliation?grace_seconds=0")
+        except httpx.HTTPError as error:
+            last[:] = [error]
+            return False
+        last[:] = answer.json()["findings"] if answer.status_code == httpx.codes.OK else [answer.text]
+        return not last
 
     await eventually(is_clean, seconds, lambda: f"jobs and reservations do not fit together: {last}")
 
