@@ -82,19 +82,18 @@ class Report:
     """Jobs that were settled until then were compared."""
 
 
-def of_unsettled(job: Job) -> Finding:
+def of_unsettled(job: Job, reservation: ledger_pb2.Reservation | None) -> Finding:
     """An ended job that the ledger has not acknowledged for too long, or has refused for good."""
     refused = job.settlement is Settlement.REFUSED
     kind = Kind.SETTLEMENT_REFUSED if refused else Kind.SETTLEMENT_LATE
-    return _of_job(kind, job, 0, job.finished_at or job.created_at)
+    return _of_job(kind, job, _has(reservation), job.finished_at or job.created_at)
 
 
 def of_settled(job: Job, reservation: ledger_pb2.Reservation | None) -> Finding | None:
     """A settled job and its reservation; one that is open is a finding of its own."""
     if reservation is not None and (reservation.state == OPEN or reservation.captured_micros == job.captured_micros):
         return None
-    captured = reservation.captured_micros if reservation else 0
-    return _of_job(Kind.CAPTURED_OTHERWISE, job, captured, job.finished_at or job.created_at)
+    return _of_job(Kind.CAPTURED_OTHERWISE, job, _has(reservation), job.finished_at or job.created_at)
 
 
 def of_open(reservation: ledger_pb2.Reservation, job: Job | None) -> Finding | None:
@@ -107,21 +106,27 @@ def of_open(reservation: ledger_pb2.Reservation, job: Job | None) -> Finding | N
             tool="",
             reason="",
             job_micros=0,
-            ledger_micros=reservation.reserved_micros,
+            ledger_micros=_has(reservation),
             since=reservation.created_at.ToDatetime(tzinfo=UTC),
         )
     if job.settlement is not Settlement.SETTLED:
         return None
-    return _of_job(Kind.RESERVATION_LEFT_OPEN, job, reservation.reserved_micros, job.finished_at or job.created_at)
+    return _of_job(Kind.RESERVATION_LEFT_OPEN, job, _has(reservation), job.finished_at or job.created_at)
 
 
 def of_begun(job: Job, reservation: ledger_pb2.Reservation | None) -> Finding | None:
     """A job whose tool was called and that has not ended, read after its reservation."""
     if job.state not in BEGUN or (reservation is not None and reservation.state == OPEN):
         return None
-    captured = reservation.captured_micros if reservation else 0
     since = reservation.ended_at.ToDatetime(tzinfo=UTC) if reservation else job.created_at
-    return _of_job(Kind.RESERVATION_ENDED_EARLY, job, captured, since)
+    return _of_job(Kind.RESERVATION_ENDED_EARLY, job, _has(reservation), since)
+
+
+def _has(reservation: ledger_pb2.Reservation | None) -> int:
+    """What an open one still holds, what an ended one captured; 0 where there is none."""
+    if reservation is None:
+        return 0
+    return reservation.reserved_micros if reservation.state == OPEN else reservation.captured_micros
 
 
 def _of_job(kind: Kind, job: Job, ledger_micros: int, since: datetime) -> Finding:

@@ -5,8 +5,11 @@ reservations. Reads are never of one moment, so whatever looks wrong is read aga
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
+
+from scrip.ledger.v1 import ledger_pb2
 
 from scrip_client import LedgerError
 from services.executor import findings, meters
@@ -22,6 +25,7 @@ from services.runtime.lifecycle import Signal
 from services.runtime.postgres import OUTAGES, Pool
 
 log = logs.get("reconciler")
+T = TypeVar("T")
 
 # The minute for which the gateway reserves, and another one for all that is slow.
 GRACE_SECONDS = 120.0
@@ -109,11 +113,10 @@ class _Run:
 
     async def report(self, captured_otherwise: Sequence[Finding]) -> Report:
         """All that does not fit; `captured_otherwise`: what earlier runs found of it, which is looked at again."""
-        self._add(map(findings.of_unsettled, await reconciliations.unsettled(self._pool, self._before, FINDINGS_MAX)))
-        self._add(map(findings.of_unsettled, await reconciliations.refused(self._pool, FINDINGS_MAX)))
-        for start in range(0, len(captured_otherwise), BATCH):
-            ids = [one.job_id for one in captured_otherwise[start : start + BATCH]]
-            await self._compare(list((await queries.jobs(self._pool, ids)).values()))
+        await self._tell_unsettled(await reconciliations.unsettled(self._pool, self._before, FINDINGS_MAX))
+        await self._tell_unsettled(await reconciliations.refused(self._pool, FINDINGS_MAX))
+        for part in _parts(captured_otherwise):
+            await self._compare(list((await queries.jobs(self._pool, [one.job_id for one in part])).values()))
         compared_until = await self._compare_settled()
         await self._compare_open()
         await self._compare_begun()
@@ -123,6 +126,12 @@ class _Run:
             ran_at=self._standing.now,
             compared_until=compared_until,
         )
+
+    async def _tell_unsettled(self, jobs: Sequence[Job]) -> None:
+        """They are findings whatever the ledger has; it is told beside."""
+        for some in _parts(jobs):
+            found = await self._reserved_for(some)
+            self._add(findings.of_unsettled(job, found.get(job.job_id)) for job in some)
 
     async def _compare_settled(self) -> datetime:
         """What was settled since the last run; answers until when."""
@@ -141,8 +150,8 @@ class _Run:
         return place
 
     async def _compare(self, jobs: Sequence[Job]) -> None:
-        found = await self._reservations.of([(job.account_id, job.job_id) for job in jobs])
-        self._add(findings.of_settled(job, found.get((job.account_id, job.job_id))) for job in jobs)
+        found = await self._reserved_for(jobs)
+        self._add(findings.of_settled(job, found.get(job.job_id)) for job in jobs)
 
     async def _compare_open(self) -> None:
         """What holds credits: of each that has no job, or one that is settled, is asked again whether it does."""
@@ -156,12 +165,16 @@ class _Run:
     async def _compare_begun(self) -> None:
         """What needs its credits: of each whose reservation has ended is asked again whether the job has not."""
         jobs = await reconciliations.begun(self._pool, self._before, FINDINGS_MAX)
-        for start in range(0, len(jobs), BATCH):
-            some = jobs[start : start + BATCH]
-            found = await self._reservations.of([(job.account_id, job.job_id) for job in some])
-            doubtful = [job for job in some if findings.of_begun(job, found.get((job.account_id, job.job_id)))]
-            again = await queries.jobs(self._pool, [job.job_id for job in doubtful])
-            self._add(findings.of_begun(job, found.get((job.account_id, job.job_id))) for job in again.values())
+        for some in _parts(jobs):
+            found = await self._reserved_for(some)
+            doubtful = [job.job_id for job in some if findings.of_begun(job, found.get(job.job_id))]
+            again = await queries.jobs(self._pool, doubtful)
+            self._add(findings.of_begun(job, found.get(job.job_id)) for job in again.values())
+
+    async def _reserved_for(self, jobs: Sequence[Job]) -> dict[str, ledger_pb2.Reservation]:
+        """Their reservations that there are, by job."""
+        found = await self._reservations.of([(job.account_id, job.job_id) for job in jobs])
+        return {job_id: reservation for (_, job_id), reservation in found.items()}
 
     def _add(self, found: Iterable[Finding | None]) -> None:
         for one in found:
@@ -170,6 +183,12 @@ class _Run:
 
     def _is_cut_off(self, kind: Kind) -> bool:
         return len(self._found[kind]) >= FINDINGS_MAX
+
+
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many as the ledger is asked about at once."""
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
 
 
 def _age(finding: Finding) -> datetime:
