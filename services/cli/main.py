@@ -14,6 +14,7 @@ from services.cli.commands.keys import keys
 from services.cli.commands.lists import grants, reservations
 from services.cli.commands.log import log
 from services.cli.commands.migrate import migrate
+from services.cli.commands.reconcile import reconcile
 from services.cli.commands.replay import replay
 from services.cli.commands.run import run
 from services.cli.commands.snapshot import snapshot
@@ -47,7 +48,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Use": (tools, categories, execute),
     "See credits": (balance, statement, grants, reservations, explain),
     "Manage accounts and credits": (accounts, keys, grant, void, refund, adjust, transfer),
-    "Prove the ledger": (totals, verify, replay, snapshot, log),
+    "Prove the ledger": (reconcile, totals, verify, replay, snapshot, log),
 }
 
 

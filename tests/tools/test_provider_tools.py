@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from services.catalog.schemas import Schema
+from services.executor.jobs import ProviderReport
 from services.executor.providers import calls, hosts
 from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client
@@ -67,7 +68,8 @@ async def test_an_answer_leads_to_what_it_means(slug: str, name: str) -> None:
     provider = Provider(case["answers"])
     client = Client({}, httpx.MockTransport(provider))
     secret = {call.plan.auth.secret.upper(): SECRET} if call.plan.auth else {}
-    answer = await Providers(client, Secrets(None, secret)).run(call)
+    reports: list[ProviderReport] = []
+    answer = await Providers(client, Secrets(None, secret)).run(call, reports.append)
     await client.close()
     assert SECRET not in answer.message + answer.detail
     if "reason" in case:
@@ -79,7 +81,7 @@ async def test_an_answer_leads_to_what_it_means(slug: str, name: str) -> None:
     assert output == case["output"]
     used = case.get("units")
     assert answer.units == ({"": used} if isinstance(used, int) else used)
-    assert answer.provider_request_id == case.get("request_id", "")
+    assert [report.request_id for report in reports] == [case.get("request_id", "")]
     assert Schema(_without_files(manifest.output_schema)).violations(output) == []
     assert len(provider.asked) == len(case["answers"])
 
