@@ -1,10 +1,21 @@
 """What a step of a job becomes after whatever happened to its call; pure."""
 
-from services.executor.jobs import Ending, Retry, State, Terms, Transition, after_lost_attempt, ended
+from services.executor.jobs import (
+    CANCEL_REQUESTED,
+    Ending,
+    Retry,
+    State,
+    Terms,
+    Transition,
+    Wish,
+    after_lost_attempt,
+    ended,
+)
 from services.executor.worker import Answer, ToolAnswer
 
 Key = tuple[str, int]
 """Job id and fence."""
+NOT_CALLED = "NOT_CALLED"
 
 
 def not_run(key: Key, terms: Terms, reason: str, message: str) -> Transition:
@@ -14,7 +25,7 @@ def not_run(key: Key, terms: Terms, reason: str, message: str) -> Transition:
 
 def not_called(key: Key) -> Transition:
     """An attempt was committed but no call left: the job may begin again, whatever its tool says."""
-    return Transition(*key, State.RUNNING, State.QUEUED, "NOT_CALLED")
+    return Transition(*key, State.RUNNING, State.QUEUED, NOT_CALLED)
 
 
 def answered(key: Key, terms: Terms, answer: ToolAnswer, duration_ms: int) -> Transition:
@@ -57,6 +68,56 @@ def timed_out(key: Key, terms: Terms, timeout_seconds: float, duration_ms: int) 
         reason="TIMED_OUT",
         message=f"the tool did not end within {timeout_seconds:g} seconds",
         duration_ms=duration_ms,
+    )
+
+
+def canceled_unbegun(key: Key, terms: Terms, wish: Wish) -> Transition:
+    """The end of a job that somebody cancels before its tool is called; it costs nothing."""
+    return ended(
+        *key,
+        State.QUEUED,
+        terms,
+        Ending.CANCELED,
+        cause=CANCEL_REQUESTED,
+        reason="CANCELED",
+        message="the job was canceled before it began",
+        called=False,
+        wish=wish,
+    )
+
+
+def canceled(key: Key, terms: Terms, duration_ms: int, called: bool = True) -> Transition:
+    """The end of a job that somebody canceled, as its row says, during an attempt."""
+    return ended(
+        *key,
+        State.RUNNING,
+        terms,
+        Ending.CANCELED,
+        cause=CANCEL_REQUESTED,
+        reason="CANCELED",
+        message="the job was canceled while it ran" if called else "the job was canceled before it began",
+        duration_ms=duration_ms,
+        called=called,
+    )
+
+
+def canceled_instead(step: Transition, terms: Terms) -> Transition:
+    """What an attempt ends with that would go back to the queue or stay open, had nobody canceled its job."""
+    return canceled((step.job_id, step.fence), terms, step.duration_ms, called=step.cause != NOT_CALLED)
+
+
+def past_deadline(key: Key, terms: Terms, before: State, duration_ms: int = 0, called: bool = False) -> Transition:
+    """The end of a job that had not ended by its deadline."""
+    return ended(
+        *key,
+        before,
+        terms,
+        Ending.CANCELED,
+        cause="DEADLINE_PASSED",
+        reason="DEADLINE_PASSED",
+        message=f"the job {'had not ended' if called else 'had not begun'} by its deadline",
+        duration_ms=duration_ms,
+        called=called,
     )
 
 

@@ -6,7 +6,7 @@ INDETERMINATE is no ending: whether the work was done is not known, and its cred
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 ATTEMPTS_MAX = 3
 
@@ -28,6 +28,13 @@ class Settlement(StrEnum):
     PENDING = "PENDING"
     SETTLED = "SETTLED"
     REFUSED = "REFUSED"
+
+
+class Priority(IntEnum):
+    """Who is served first among the jobs whose turn it is: the lower number."""
+
+    INTERACTIVE = 100
+    BATCH = 200
 
 
 class Retry(StrEnum):
@@ -89,6 +96,8 @@ class Terms:
     unit: str = ""
     """The word for one unit; empty: the price knows no units."""
     quoted_units: int = 0
+    exact: bool = True
+    """Whether the call uses just these; else they are the most it may use."""
     charges: Mapping[Ending, Charge] = field(default_factory=dict)
     """By ending; what is not named costs nothing."""
 
@@ -125,6 +134,21 @@ def cost_of(terms: Terms, ending: Ending, units: int) -> Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """Who wants a job to end, and why in their words: its account cancels it, an operator cancels or settles it."""
+
+    actor: str
+    key_id: str
+    reason: str = ""
+
+
+# Causes of steps that somebody wished for: their events name who.
+CANCEL_REQUESTED = "CANCEL_REQUESTED"
+SETTLED_BY_OPERATOR = "SETTLED_BY_OPERATOR"
+WISHED = frozenset({CANCEL_REQUESTED, SETTLED_BY_OPERATOR})
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """One step of one job, to be written if the job still is in `before` under `fence`."""
 
@@ -149,9 +173,16 @@ class Transition:
     """The provider's own id of the call, where one was called."""
     provider_status: int = 0
     """HTTP status of its last answer."""
+    wish: Wish | None = None
+    """Who wants it, where the row does not say so yet."""
 
     def __post_init__(self) -> None:
         check_transition(self.before, self.after)
+
+    @property
+    def ends(self) -> bool:
+        """Whether the job has ended after it."""
+        return self.after in ENDED
 
 
 def ended(
@@ -169,9 +200,17 @@ def ended(
     duration_ms: int = 0,
     provider_request_id: str = "",
     provider_status: int = 0,
+    called: bool = True,
+    wish: Wish | None = None,
 ) -> Transition:
-    """The end of a job, with its price; `measured` units, or those of the quote."""
-    units = terms.quoted_units if measured is None else measured
+    """The end of a job, with its price; it is free where its tool was not called.
+
+    Units are those measured, else those of the quote; of a work that was not done, those of a quote that is not exact
+    are but the most it could have used, and nothing is known to have been.
+    """
+    units = measured
+    if units is None:
+        units = terms.quoted_units if terms.exact or ending in (Ending.SUCCEEDED, Ending.NOT_RUN) else 0
     return Transition(
         job_id=job_id,
         fence=fence,
@@ -183,9 +222,10 @@ def ended(
         output_json=output_json,
         units={terms.unit: units} if terms.unit else {},
         duration_ms=duration_ms,
-        cost=cost_of(terms, ending, units),
+        cost=cost_of(terms, ending if called else Ending.NOT_RUN, units),
         provider_request_id=provider_request_id,
         provider_status=provider_status,
+        wish=wish,
     )
 
 

@@ -13,6 +13,8 @@ SECONDS = Histogram(
 )
 SETTLED = Counter("scrip_settlements_total", "Settlements the ledger decided for good", ["settlement"])
 HELD = Gauge("scrip_jobs_held", "Jobs this executor holds")
+INDETERMINATE = Gauge("scrip_jobs_indeterminate", "Jobs whose outcome is not known, of all executors")
+INDETERMINATE_OLDEST = Gauge("scrip_jobs_indeterminate_oldest_seconds", "Seconds the oldest of them has been so")
 
 
 def moved(job: Job) -> None:

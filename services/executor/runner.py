@@ -5,8 +5,9 @@ import json
 
 from services.executor.jobs import Retry
 from services.executor.pool import CallTimedOutError, WorkerLostError, WorkerPool
-from services.executor.providers.answers import ProviderCall
+from services.executor.providers.answers import ProviderCall, Work
 from services.executor.providers.calls import Providers
+from services.executor.providers.cancels import Cancels
 from services.executor.providers.client import NoAnswerError
 from services.executor.providers.files import input_file
 from services.executor.providers.plan import HttpPlan
@@ -21,9 +22,10 @@ PROVIDER_CALLS_MAX = 64
 class Runner:
     """One a process. `slot` bounds how many calls are made at once; it is held during `run`."""
 
-    def __init__(self, tool_processes: WorkerPool, providers: Providers) -> None:
+    def __init__(self, tool_processes: WorkerPool, providers: Providers, cancels: Cancels) -> None:
         self._tool_processes = tool_processes
         self._providers = providers
+        self._cancels = cancels
         self._processes = asyncio.Semaphore(tool_processes.size)
         self._calls = asyncio.Semaphore(PROVIDER_CALLS_MAX)
 
@@ -31,17 +33,25 @@ class Runner:
         """What a call of this tool waits for."""
         return self._processes if spec.http is None else self._calls
 
-    async def run(self, spec: RunSpec, claim: Claim, timeout_seconds: float) -> ToolAnswer:
-        """The tool's answer; raises CallTimedOutError, or WorkerLostError where nobody knows how the call ended."""
+    async def run(self, spec: RunSpec, claim: Claim, timeout_seconds: float, work: Work) -> ToolAnswer:
+        """The tool's answer; raises CallTimedOutError, or WorkerLostError where nobody knows how the call ended.
+
+        What is under way at a provider is noted in `work`.
+        """
         if spec.http is not None:
-            return await self._ask(spec, spec.http, claim, timeout_seconds)
+            return await self._ask(spec, spec.http, claim, timeout_seconds, work)
         call = ToolCall(spec.handler, claim.input_json, claim.files, spec.units_pointer)
         return await self._tool_processes.run(call, timeout_seconds)
 
-    async def _ask(self, spec: RunSpec, plan: HttpPlan, claim: Claim, timeout_seconds: float) -> ToolAnswer:
+    def stop_work(self, spec: RunSpec, work: Work) -> None:
+        """Has the provider stop what it is at for a call that ended without its answer, where there is a way."""
+        if spec.http is not None:
+            self._cancels.begin(spec.http, work)
+
+    async def _ask(self, spec: RunSpec, plan: HttpPlan, claim: Claim, timeout_seconds: float, work: Work) -> ToolAnswer:
         files = {name: input_file(data, claim.media_types[name], name) for name, data in claim.files.items()}
         call = ProviderCall(
-            plan, json.loads(claim.input_json), files, spec.retry is Retry.SAFE, spec.units, spec.misfit
+            plan, json.loads(claim.input_json), files, spec.retry is Retry.SAFE, spec.units, spec.misfit, work
         )
         try:
             async with asyncio.timeout(timeout_seconds):

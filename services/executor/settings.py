@@ -48,6 +48,12 @@ class Settings(ServiceSettings):
     lease_seconds: float = Field(
         default=15, ge=1, le=300, description="how long a silent executor keeps its jobs; renewed at a third of it"
     )
+    indeterminate_seconds: float = Field(
+        default=86_400,
+        ge=60,
+        le=30 * 86_400,
+        description="how long a job's outcome may be unknown before its tool's rule for that ends it",
+    )
 
 
 def load() -> Settings:

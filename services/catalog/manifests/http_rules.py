@@ -16,6 +16,7 @@ _ASKING = frozenset({"input"})
 _ANSWERED = _ASKING | {"status", "headers", "body", "submitted", "polled"}
 _READ = _ANSWERED | {"files"}
 _MEASURED = _READ | {"output"}
+_STOPPED = frozenset({"submitted"})
 
 
 def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
@@ -28,11 +29,14 @@ def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
     for where, texts, roots in _expressions(run):
         for text in texts:
             yield from _names(where, text, roots, properties)
-    for where, request in (("run.poll.request", run.poll and run.poll.request), ("run.result", run.result)):
+    later = {"run.poll.request": run.poll and run.poll.request, "run.result": run.result, "run.cancel": run.cancel}
+    for where, request in later.items():
         if request:
             yield from _url(request.url, f"{where}.url", is_first=False)
     if run.result and not run.poll:
         yield "run.result", "needs poll: it is asked for when the work is done"
+    if run.cancel and not run.poll:
+        yield "run.cancel", "needs poll: it stops work that is waited for"
     yield from _output(manifest, run)
 
 
@@ -56,6 +60,8 @@ def _expressions(run: HttpRun) -> Iterator[tuple[str, list[str], frozenset[str]]
         yield "run.poll", [text for text in (run.poll.status, run.poll.message) if text], _ANSWERED
     if run.result:
         yield "run.result", list(_of_request(run.result)), _ANSWERED
+    if run.cancel:
+        yield "run.cancel", list(_of_request(run.cancel)), _STOPPED
     response = run.response
     yield "run.response.output", list(templates.expressions(response.output)), _READ
     others = [response.refused, response.failed, response.message, *response.fetch.values(), run.request_id]

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.executor.providers.errors import Failure
@@ -14,6 +14,14 @@ from services.executor.worker import OUTPUT_BYTES_MAX, Answer, ToolAnswer
 from services.runtime import templates
 from services.runtime.expressions import evaluate
 from services.runtime.templates import ABSENT
+
+
+@dataclass(slots=True)
+class Work:
+    """What a provider is at for one call."""
+
+    submitted: Any = None
+    """What it answered when it was asked for it; None: nothing is known to be under way there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,8 @@ class ProviderCall:
     """By unit: expression for how many were used."""
     misfit: Callable[[Any], str] = lambda _output: ""
     """What in an output is not as the tool's schema says; empty: nothing."""
+    work: Work = field(default_factory=Work)
+    """Where it is noted what is under way at the provider."""
 
 
 def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:

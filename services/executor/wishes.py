@@ -1,0 +1,119 @@
+"""What may be wished of a job as it stands: that it is canceled, or settled by an operator. Pure."""
+
+from dataclasses import dataclass
+
+from services.executor import endings, mapping
+from services.executor.jobs import SETTLED_BY_OPERATOR, Ending, State, Terms, Transition, Wish, ended, price_of
+from services.executor.store.rows import Job
+from services.executor.store.wishes import Decision, Standing
+from services.runtime.errors import Refusal, invalid
+
+AMOUNT_MICROS_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """How an operator says that a job ended."""
+
+    job_id: str
+    state: State
+    """SUCCEEDED or FAILED."""
+    units: int | None
+    """Used; None: those of the quote."""
+    output_json: bytes
+    """Where it succeeded."""
+    wish: Wish
+
+
+def check_owner(job: Job, account_id: str) -> None:
+    """Raises JOB_NOT_FOUND where the job is not the account's; every job is an operator's, who names none."""
+    if account_id not in ("", job.account_id):
+        raise not_found(job.job_id)
+
+
+def not_found(job_id: str) -> Refusal:
+    """JOB_NOT_FOUND."""
+    return Refusal("JOB_NOT_FOUND", f"there is no job {job_id}", {"job_id": job_id})
+
+
+def cancel(standing: Standing, wish: Wish) -> Decision:
+    """What a cancellation does: before a call it ends the job, during one who runs it is told; raises JOB_ENDED."""
+    job = standing.job
+    match job.state:
+        case State.QUEUED:
+            return endings.canceled_unbegun((job.job_id, job.fence), mapping.stored_terms(standing.quote), wish)
+        case State.RUNNING:
+            return None if job.cancel_requested_at else wish
+        case State.CANCELED:
+            return None
+        case State.INDETERMINATE:
+            raise _ended(job, f"the call of job {job.job_id} has ended; it is being settled how")
+        case State.SUCCEEDED | State.FAILED:
+            raise _ended(job, f"job {job.job_id} has {job.state} already")
+
+
+def settle(standing: Standing, settling: Settling) -> Transition | None:
+    """The end an operator gives a job whose outcome is not known; None where it was given so before. Raises JOB_ENDED,
+    JOB_NOT_INDETERMINATE, REQUEST_INVALID."""
+    job = standing.job
+    step = _settled(job, mapping.stored_terms(standing.quote), settling)
+    if job.state is State.INDETERMINATE:
+        return step
+    if not job.has_ended:
+        raise Refusal(
+            "JOB_NOT_INDETERMINATE",
+            f"job {job.job_id} is {job.state}: it ends by itself, or is canceled",
+            {"job_id": job.job_id, "state": job.state},
+        )
+    if not (job.indeterminate_at and job.wished_by):
+        raise _ended(job, f"job {job.job_id} has {job.state} already, and nobody settled it")
+    known = (job.state, job.units, job.wished_reason, standing.output_json)
+    if known == (step.after, step.units, settling.wish.reason, step.output_json or b""):
+        return None
+    raise _ended(job, f"job {job.job_id} was settled otherwise: it has {job.state}, as an operator said")
+
+
+def unknown_for_long(job: Job, terms: Terms, seconds: float) -> Transition:
+    """The end of a job whose outcome nobody has told, by its tool's rule for that."""
+    return ended(
+        job.job_id,
+        job.fence,
+        State.INDETERMINATE,
+        terms,
+        Ending.UNKNOWN,
+        cause="UNKNOWN_FOR_LONG",
+        reason="OUTCOME_UNKNOWN",
+        message=f"whether the work was done was not known after {seconds:g} seconds",
+        duration_ms=job.duration_ms,
+        provider_request_id=job.provider_request_id,
+        provider_status=job.provider_status,
+    )
+
+
+def _settled(job: Job, terms: Terms, settling: Settling) -> Transition:
+    if settling.units is not None:
+        if not terms.unit:
+            raise invalid("units", "the price of this tool counts none")
+        if price_of(terms, settling.units) > AMOUNT_MICROS_MAX:
+            raise invalid("units", "would cost more than any account can hold")
+    succeeded = settling.state is State.SUCCEEDED
+    return ended(
+        job.job_id,
+        job.fence,
+        State.INDETERMINATE,
+        terms,
+        Ending.SUCCEEDED if succeeded else Ending.UNKNOWN,
+        cause=SETTLED_BY_OPERATOR,
+        reason="" if succeeded else "OUTCOME_UNKNOWN",
+        message="" if succeeded else f"an operator settled it as failed: {settling.wish.reason}",
+        output_json=settling.output_json if succeeded else None,
+        measured=settling.units,
+        duration_ms=job.duration_ms,
+        provider_request_id=job.provider_request_id,
+        provider_status=job.provider_status,
+        wish=settling.wish,
+    )
+
+
+def _ended(job: Job, message: str) -> Refusal:
+    return Refusal("JOB_ENDED", message, {"job_id": job.job_id, "state": job.state})
