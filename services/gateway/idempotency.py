@@ -8,7 +8,7 @@ a driver that was overtaken changes nothing. A row is never a dead end: its time
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,9 +65,11 @@ def parse_key(header: str | None) -> str | None:
     return key
 
 
-def fingerprint(method: str, path: str, input_digest: str, quote_id: str, labels: Mapping[str, str]) -> bytes:
+def fingerprint(
+    method: str, path: str, input_digest: str, quote_id: str, labels: Mapping[str, str], timing: Sequence[str] = ()
+) -> bytes:
     """What makes two requests the same one."""
-    content = [method, path, input_digest, quote_id, sorted(labels.items())]
+    content = [method, path, input_digest, quote_id, sorted(labels.items()), *timing]
     return hashlib.sha256(json.dumps(content).encode()).digest()
 
 

@@ -9,7 +9,7 @@ from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from services.gateway import answers, bodies, idempotency, inputs, mapping, names, rates, shapes, waiting
+from services.gateway import answers, bodies, idempotency, inputs, mapping, names, rates, shapes, timing, waiting
 from services.gateway.answers import Answer
 from services.gateway.auth import Doorkeeper, Payer
 from services.gateway.keyed_saga import KeyedSaga
@@ -68,18 +68,19 @@ class Executes:
         self._saga = saga
         self._keyed = keyed
 
-    async def start(self, request: Request[Any, Any, Any], payer: Payer, tool: str) -> Driven:
+    async def start(self, request: Request[Any, Any, Any], payer: Payer, tool: str, respond_async: bool) -> Driven:
         """The job a request leads to; its input is not held in memory any longer than this."""
         key = idempotency.parse_key(request.headers.get("idempotency-key"))
-        order = await self._order(await bodies.read(request.receive), payer, tool)
+        order = await self._order(await bodies.read(request.receive), payer, tool, respond_async)
         if key is None:
             return await self._saga.start(order)
         fingerprint = idempotency.fingerprint(
-            "POST", f"/v1/tools/{tool}/execute", await inputs.digest(order.input), order.quote_id, order.labels
+            *("POST", f"/v1/tools/{tool}/execute", await inputs.digest(order.input)),
+            *(order.quote_id, order.labels, order.timing.said),
         )
         return await self._keyed.start(order, key, fingerprint)
 
-    async def _order(self, content: bytes, payer: Payer, tool: str) -> Order:
+    async def _order(self, content: bytes, payer: Payer, tool: str, respond_async: bool) -> Order:
         body = bodies.decode(_BODY, content)
         if body.quote_id == "":
             raise Refusal("QUOTE_MALFORMED", "quote_id is empty")
@@ -91,6 +92,7 @@ class Executes:
             quote_id=body.quote_id or "",
             reference=body.reference,
             labels=body.labels,
+            timing=timing.of(body, respond_async),
         )
 
 
@@ -117,7 +119,7 @@ def handlers(doorkeeper: Doorkeeper, executes: Executes, outcomes: Outcomes) -> 
         payer = await doorkeeper.payer(request)
         preference = waiting.parse(request.headers.getall("prefer", []))
         with in_flight.one_more():
-            driven = await executes.start(request, payer, names.slug(slug))
+            driven = await executes.start(request, payer, names.slug(slug), preference.is_async)
             job = await outcomes.wait(driven.job, preference.seconds)
         headers = rates.headers(driven.standings)
         if preference.applied:
