@@ -18,6 +18,8 @@ COLOURS = (
     | dict.fromkeys(("FROZEN", "SCHEDULED", "reserved", "frozen"), "yellow")
     | dict.fromkeys(("captured", "grant_expired", "grant_voided", "reduced", "transfer_sent", "closed"), "red")
     | dict.fromkeys(("refused", "CLOSED"), "bold red")
+    | dict.fromkeys(("SUCCEEDED", "RUNNING"), "green")
+    | {"QUEUED": "yellow", "FAILED": "red", "INDETERMINATE": "bold red", "CANCELED": "dim"}
     | {"available": "green", "deprecated": "yellow", "unavailable": "yellow", "disabled": "red"}
     | dict.fromkeys(("EXPIRED", "VOIDED", "RELEASED", "CAPTURED"), "dim")
 )
