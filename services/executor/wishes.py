@@ -66,7 +66,7 @@ def settle(standing: Standing, settling: Settling) -> Transition | None:
             {"job_id": job.job_id, "state": job.state},
         )
     if not (job.indeterminate_at and job.wished_by):
-        raise _ended(job, f"job {job.job_id} has {job.state} already, and nobody settled it")
+        raise _ended(job, f"job {job.job_id} has {job.state} already")
     known = (job.state, job.units, job.wished_reason, standing.output_json)
     if known == (step.after, step.units, settling.wish.reason, step.output_json or b""):
         return None

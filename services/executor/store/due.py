@@ -88,7 +88,7 @@ async def indeterminate(pool: Pool) -> tuple[int, float]:
 
 
 async def _taken(connection: Connection, condition: str) -> list[Quoted]:
-    """Jobs for which a condition holds, theirs gates and then they themselves locked: who opens a gate holds its lock
+    """Jobs for which a condition holds, their gates and then they themselves locked: who opens a gate holds its lock
     while it asks for the jobs before it."""
     look = _LOOK.format(condition=condition, batch=BATCH)
     seen: list[Any] = await (await connection.execute(look.encode())).fetchall()
