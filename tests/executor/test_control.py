@@ -437,7 +437,8 @@ async def test_a_batch_waits_behind_what_somebody_waits_for(store: Store) -> Non
         await store.accept(item)
     await store.accept(mine := submission("acme"))
     others = [submission("other") for _ in range(5)]
-    await store.accept(*others)
+    for item in others:
+        await store.accept(item)
     served = [job.job_id for job in await store.claim(3)]
     assert set(served) == {mine.job_id, others[0].job_id, batch[0].job_id}
     assert served[-1] == batch[0].job_id
