@@ -66,12 +66,14 @@ def create(parts: Parts) -> Door:
     doorkeeper = parts.doorkeeper
     ledger = parts.peers.ledger
     pages = lists.Lists(ledger)
+    asked_jobs = jobs.Jobs(parts.peers.executor)
     handlers = [
         *tools.handlers(doorkeeper, parts.copies, parts.saga),
         *tools.version_handlers(doorkeeper, parts.peers.catalog),
         *categories.handlers(doorkeeper, parts.copies, parts.peers.catalog),
         *execute.handlers(doorkeeper, parts.copies, parts.executes, parts.outcomes),
-        *jobs.handlers(doorkeeper, parts.peers.executor),
+        *jobs.handlers(doorkeeper, asked_jobs),
+        *jobs.any_handlers(doorkeeper, asked_jobs),
         *account.handlers(doorkeeper, ledger),
         *lists.own_handlers(doorkeeper, pages),
         *accounts.handlers(doorkeeper, ledger, parts.accounts),

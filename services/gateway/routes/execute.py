@@ -7,7 +7,7 @@ from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from services.gateway import answers, bodies, idempotency, inputs, mapping, names, rates, shapes, waiting
+from services.gateway import answers, bodies, idempotency, inputs, mapping, names, rates, shapes, timing, waiting
 from services.gateway.answers import Answer
 from services.gateway.auth import Doorkeeper, Payer
 from services.gateway.executes import Executes
@@ -34,7 +34,7 @@ _ANSWER_HEADERS = {
 }
 
 
-async def _order(content: bytes, payer: Payer, tool: str, copies: ToolCopies) -> Order:
+async def _order(content: bytes, payer: Payer, tool: str, copies: ToolCopies, respond_async: bool) -> Order:
     body = bodies.decode(_BODY, content)
     if body.quote_id == "":
         raise Refusal("QUOTE_MALFORMED", "quote_id is empty")
@@ -46,6 +46,7 @@ async def _order(content: bytes, payer: Payer, tool: str, copies: ToolCopies) ->
         quote_id=body.quote_id or "",
         reference=body.reference,
         labels=body.labels,
+        timing=timing.of(body, respond_async),
     )
 
 
@@ -76,7 +77,9 @@ def handlers(
         tool = names.slug(slug)
         with executes.one_more():
             # Not named: the input is held in memory no longer than this.
-            driven = await executes.start(await _order(await bodies.read(request.receive), payer, tool, copies), key)
+            driven = await executes.start(
+                await _order(await bodies.read(request.receive), payer, tool, copies, preference.is_async), key
+            )
             job = await outcomes.wait(driven.job, preference.seconds)
         headers = rates.headers(driven.standings)
         if preference.applied:
