@@ -82,11 +82,12 @@ class Dispatcher:
             await self._wake.wait(pause)
 
     async def drain(self, seconds: float) -> None:
-        """Claims no more, gives back what was not called, lets calls end, and hands over what then is left."""
+        """Claims no more, gives back what was not called, hands over what a provider has begun, lets calls end, and
+        hands over what then is left."""
         self._open = False
         self._driver.stop()
         for task, held in self._tasks.items():
-            if not held.begun or held.waits:
+            if not held.begun or held.waits or held.resumable:
                 task.cancel()
         for patience in (seconds, HAND_OVER_SECONDS):
             if self._tasks:

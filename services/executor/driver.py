@@ -16,6 +16,7 @@ from services.executor.leases import Held, Leases
 from services.executor.patience import Patience
 from services.executor.pool import CallTimedOutError, WorkerLostError
 from services.executor.reservations import Opening, Reservations
+from services.executor.resumption import ClaimLostError, HandedOverError, Resumption
 from services.executor.runner import Runner
 from services.executor.settlement import Settler
 from services.executor.specs import RunSpec, RunSpecs
@@ -58,6 +59,7 @@ class Driver:
         self._log = event_log
         self._leases = leases
         self._runner = runner
+        self._resumption = Resumption(pool)
         self._reservations = reservations
         self._specs = specs
         self._settler = settler
@@ -69,11 +71,12 @@ class Driver:
         self._extensions: Grouped[Job, Opening] = Grouped("executor", "extensions", self._extend)
         self._beginnings: Grouped[Beginning, Job | None] = Grouped("executor", "beginnings", self._begin)
         self._outcomes: Grouped[Transition, Job | None] = Grouped("executor", "outcomes", self._move, batch_max=100)
-        self.loops = (self._extensions.run, self._beginnings.run, self._outcomes.run)
+        self.loops = (self._extensions.run, self._beginnings.run, self._resumption.run, self._outcomes.run)
 
     def stop(self) -> None:
         """From now on no call leaves."""
         self._stopping = True
+        self._resumption.stop()
 
     async def drive(self, held: Held) -> None:
         """Takes a job as far as it gets. Cancelled before its attempt it goes back to the queue; during the call, the
@@ -115,7 +118,7 @@ class Driver:
             return None
         if self._specs.obstacle(spec) == catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED:
             return spec
-        if (clock.now() - held.job.created_at).total_seconds() > RUNNABLE_WITHIN_SECONDS:
+        if held.waited_seconds() > RUNNABLE_WITHIN_SECONDS:
             message = "no executor can run this version of the tool"
             await self._conclude(held, endings.not_run(held.key, held.terms, "TOOL_UNAVAILABLE", message))
         else:
@@ -151,9 +154,10 @@ class Driver:
     async def _begun(self, held: Held, spec: RunSpec) -> Job | None:
         """The job with its attempt committed; None where it is not ours any more."""
         held.begun = True
+        held.begin_call()
         sent_at = clock.monotonic()
         job = await self._beginnings.do(
-            Beginning(*held.key, self._executor_id, spec.retry, held.timeout_seconds, self._leases.seconds)
+            Beginning(*held.key, self._executor_id, spec.retry, held.seconds_left(), self._leases.seconds)
         )
         if job is None:
             log.warning("claim_lost", job_id=held.job.job_id)
@@ -162,21 +166,28 @@ class Driver:
         self._watches.tell(job)
         return job
 
-    async def _call(self, held: Held, spec: RunSpec, job: Job) -> Transition:
-        """Looks at the lease once more and makes the call; answers how it ended."""
+    async def _call(self, held: Held, spec: RunSpec, job: Job) -> Transition | None:
+        """Looks at the lease once more and makes the call; answers how it ended. None: the job is not ours any more."""
         if self._stopping or not held.is_ours():
             return endings.not_called(held.key)
-        called_at = clock.monotonic()
+        called_at = held.begin_call()
+        held.resumable = held.claim.work is not None
         try:
-            answer = await self._runner.run(spec, held.claim, held.timeout_seconds)
-        except asyncio.CancelledError:
-            return endings.handed_over(held.key, held.terms, spec.retry, job.attempts, _ms_since(called_at))
+            answer = await self._runner.run(spec, held, self._resumption.keep)
+        except ClaimLostError:
+            return None
+        except (asyncio.CancelledError, HandedOverError):
+            took = _ms_since(called_at)
+            return endings.handed_over(held.key, held.terms, spec.retry, job.attempts, took, resumable=held.resumable)
         except CallTimedOutError:
             return endings.timed_out(held.key, held.terms, held.timeout_seconds, _ms_since(called_at))
         except WorkerLostError as error:
             log.warning("worker_lost", job_id=job.job_id, tool=job.tool, error=str(error))
             took = _ms_since(called_at)
             return after_lost_attempt(*held.key, held.terms, spec.retry, job.attempts, "WORKER_CRASHED", took)
+        finally:
+            # What follows is written here.
+            held.resumable = False
         _tell(job, answer)
         return endings.answered(held.key, held.terms, answer, _ms_since(called_at))
 

@@ -60,8 +60,10 @@ def timed_out(key: Key, terms: Terms, timeout_seconds: float, duration_ms: int) 
     )
 
 
-def handed_over(key: Key, terms: Terms, retry: Retry, attempts: int, duration_ms: int) -> Transition:
-    """This executor stops, and the call with it."""
-    if retry is Retry.SAFE:
+def handed_over(
+    key: Key, terms: Terms, retry: Retry, attempts: int, duration_ms: int, *, resumable: bool
+) -> Transition:
+    """This executor stops, and the call with it; what a provider has begun is `resumable`, whatever the tool says."""
+    if resumable or retry is Retry.SAFE:
         return Transition(*key, State.RUNNING, State.QUEUED, "EXECUTOR_STOPPED")
     return after_lost_attempt(*key, terms, retry, attempts, "EXECUTOR_STOPPED", duration_ms)

@@ -13,6 +13,10 @@ from services.runtime import clock
 from services.runtime.lifecycle import Signal
 from services.runtime.postgres import OUTAGES, Pool
 
+LEAST_SECONDS = 0.001
+# For one more look at work whose time was over when somebody found it, and to download what it made.
+LAST_LOOK_SECONDS = 20.0
+
 
 @dataclass(slots=True, eq=False)
 class Held:
@@ -29,6 +33,11 @@ class Held:
     """An attempt was, or is being, committed."""
     waits: bool = False
     """Its attempt is committed, and it waits for a free process."""
+    call_until: float = 0
+    """When the time of its call is over, on the monotonic clock; where a provider has begun the work, that counts from
+    the first request for it, whoever made that."""
+    resumable: bool = False
+    """A provider has begun the work, and another executor can go on looking at it."""
 
     @property
     def job(self) -> Job:
@@ -39,6 +48,23 @@ class Held:
     def key(self) -> tuple[str, int]:
         """Job id and fence."""
         return self.claim.job.job_id, self.claim.job.fence
+
+    def begin_call(self) -> float:
+        """From now on its time runs, unless it does already; answers when it began to, on the monotonic clock."""
+        if self.claim.work is None:
+            self.call_until = clock.monotonic() + self.timeout_seconds
+        return self.call_until - self.timeout_seconds
+
+    def waited_seconds(self) -> float:
+        """How long it could have run by now: since it was made, or since the time of its work was over."""
+        if self.claim.work:
+            return clock.monotonic() - self.call_until
+        return (clock.now() - self.job.created_at).total_seconds()
+
+    def seconds_left(self) -> float:
+        """How much longer its call may take; work that was begun before always gets a last look."""
+        least = LEAST_SECONDS if self.claim.work is None else LAST_LOOK_SECONDS
+        return max(self.call_until - clock.monotonic(), least)
 
     def is_ours(self) -> bool:
         """Whether nobody else can hold it yet."""
@@ -62,6 +88,8 @@ class Leases:
         """Takes a claim whose statement was sent at `sent_at` on the monotonic clock."""
         quote = catalog_pb2.Quote.FromString(claim.quote)
         held = Held(claim, mapping.terms_of(quote), quote.limits.timeout_ms / 1000, sent_at + self.seconds)
+        if claim.work:
+            held.call_until = sent_at + claim.work.seconds_left
         self._held[held.key] = held
         return held
 

@@ -1,7 +1,7 @@
 """Finds jobs whose worker is gone, by their leases, and moves them on."""
 
 from services.executor import mapping, meters
-from services.executor.jobs import Transition, after_lost_attempt
+from services.executor.jobs import Transition, after_lost_attempt, after_lost_look
 from services.executor.patience import Patience
 from services.executor.settlement import Settler
 from services.executor.store import lost
@@ -64,4 +64,6 @@ class Reaper:
 def _next_step(found: Lost) -> Transition:
     job = found.job
     terms = mapping.stored_terms(found.quote)
+    if found.may_resume is not None:
+        return after_lost_look(job.job_id, job.fence, terms, found.may_resume)
     return after_lost_attempt(job.job_id, job.fence, terms, found.retry, job.attempts, "LEASE_EXPIRED")

@@ -1,19 +1,23 @@
 """Calls of tools, wherever they run: a handler in a tool process, or a provider over HTTP."""
 
 import asyncio
+import functools
 import json
+from collections.abc import Awaitable, Callable
 
 from services.executor.jobs import Retry
+from services.executor.leases import Held
 from services.executor.pool import CallTimedOutError, WorkerLostError, WorkerPool
 from services.executor.providers.answers import ProviderCall
+from services.executor.providers.begun import Begun
 from services.executor.providers.calls import Providers
 from services.executor.providers.client import NoAnswerError
 from services.executor.providers.files import input_file
 from services.executor.providers.plan import HttpPlan
 from services.executor.specs import RunSpec
-from services.executor.store.rows import Claim
 from services.executor.worker import ToolAnswer, ToolCall
 
+Keep = Callable[[Held, Begun], Awaitable[None]]
 # Calls of providers at once; they wait, and need no process.
 PROVIDER_CALLS_MAX = 64
 
@@ -31,20 +35,28 @@ class Runner:
         """What a call of this tool waits for."""
         return self._processes if spec.http is None else self._calls
 
-    async def run(self, spec: RunSpec, claim: Claim, timeout_seconds: float) -> ToolAnswer:
-        """The tool's answer; raises CallTimedOutError, or WorkerLostError where nobody knows how the call ended."""
+    async def run(self, spec: RunSpec, held: Held, keep: Keep) -> ToolAnswer:
+        """The tool's answer; raises CallTimedOutError, WorkerLostError where nobody knows how the call ended, or what
+        `keep` raises, which is called with what a provider has begun."""
         if spec.http is not None:
-            return await self._ask(spec, spec.http, claim, timeout_seconds)
-        call = ToolCall(spec.handler, claim.input_json, claim.files, spec.units_pointer)
-        return await self._tool_processes.run(call, timeout_seconds)
+            return await self._ask(spec, spec.http, held, keep)
+        call = ToolCall(spec.handler, held.claim.input_json, held.claim.files, spec.units_pointer)
+        return await self._tool_processes.run(call, held.seconds_left())
 
-    async def _ask(self, spec: RunSpec, plan: HttpPlan, claim: Claim, timeout_seconds: float) -> ToolAnswer:
-        files = {name: input_file(data, claim.media_types[name], name) for name, data in claim.files.items()}
+    async def _ask(self, spec: RunSpec, plan: HttpPlan, held: Held, keep: Keep) -> ToolAnswer:
+        claim = held.claim
         call = ProviderCall(
-            plan, json.loads(claim.input_json), files, spec.retry is Retry.SAFE, spec.units, spec.misfit
+            plan,
+            json.loads(claim.input_json),
+            {name: input_file(data, claim.media_types[name], name) for name, data in claim.files.items()},
+            spec.retry is Retry.SAFE,
+            spec.units,
+            spec.misfit,
+            begun=Begun(claim.work.provider_request_id, claim.work.answer_json) if claim.work else None,
+            keep=functools.partial(keep, held),
         )
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with asyncio.timeout(held.seconds_left()):
                 return await self._providers.run(call)
         except TimeoutError as error:
             raise CallTimedOutError from error

@@ -2,10 +2,11 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from services.executor.providers.begun import Begun
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File, plain
 from services.executor.providers.plan import HttpPlan
@@ -29,6 +30,10 @@ class ProviderCall:
     """By unit: expression for how many were used."""
     misfit: Callable[[Any], str] = lambda _output: ""
     """What in an output is not as the tool's schema says; empty: nothing."""
+    begun: Begun | None = None
+    """Work that the provider has begun already: it is not asked for again."""
+    keep: Callable[[Begun], Awaitable[None]] | None = None
+    """Called with what the provider has begun, before it is looked at."""
 
 
 def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:

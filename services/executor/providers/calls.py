@@ -16,6 +16,7 @@ from typing import Any
 
 from services.executor.providers import errors
 from services.executor.providers.answers import ProviderCall, failed, output_of, told
+from services.executor.providers.begun import Begun, begun
 from services.executor.providers.client import Client, NoAnswerError, NotSentError, TooLargeError
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File
@@ -93,8 +94,12 @@ class _Conversation:
     async def answer(self) -> ToolAnswer:
         """Asks, waits, reads."""
         plan, context = self._plan, self._context
-        # While work is under way elsewhere its answers are JSON; only the last one is what the manifest says.
-        await self._ask("json" if plan.poll else plan.response.read)
+        if self._call.begun:
+            self._resume(self._call.begun)
+        else:
+            # While work is under way elsewhere its answers are JSON; only the last one is what the manifest says.
+            await self._ask("json" if plan.poll else plan.response.read)
+            await self._keep()
         if plan.poll:
             context["submitted"] = context["body"]
             await self._wait(plan.poll)
@@ -132,6 +137,22 @@ class _Conversation:
                 pause = _retry_after(response, count)
             await asyncio.sleep(pause)
 
+    async def _keep(self) -> None:
+        """Where more is to be asked, lets any executor go on from here. Until this is done nobody else knows that there
+        is work: who dies between the provider's answer and this leaves it unknown whether there is."""
+        plan = self._plan
+        is_all = not plan.poll and not plan.response.fetch
+        if is_all or self._call.keep is None or isinstance(self._context["body"], File):
+            return
+        if found := begun(self._context, self.request_id, self._secret):
+            await self._call.keep(found)
+
+    def _resume(self, begun: Begun) -> None:
+        """Takes up what another executor asked for."""
+        self._context |= begun.context()
+        self.status = self._context["status"]
+        self.request_id = begun.request_id
+
     async def _look(self, plan: RequestPlan, read: str) -> None:
         """Asks about work that is under way, or for its result. The provider bills it, so what may be over later is
         waited out, as long as the call may take."""
@@ -168,19 +189,24 @@ class _Conversation:
 
     async def _wait(self, poll: PollPlan) -> None:
         """Asks until the work is done; the call's own time limit ends the wait. Asking does nothing twice."""
-        pause = poll.every_ms / 1000
-        while True:
-            state = evaluate(poll.status, self._context)
-            if state in poll.done:
-                # A result that is asked for apart takes the place of the body.
-                self._context["polled"] = self._context["body"]
-                return
-            for states, means in ((poll.refused, "refused"), (poll.failed, "failed")):
-                if state in states:
-                    raise _Ended(told(Failure(means, self._said(poll.message)), self.status))
+        # What another executor has waited for is looked at at once.
+        pause = 0.0 if self._call.begun else poll.every_ms / 1000
+        while not self._is_done(poll):
             await asyncio.sleep(pause)
             pause = max(min(pause * POLL_GROWTH, POLL_SECONDS_MAX), poll.every_ms / 1000)
             await self._look(poll.request, "json")
+
+    def _is_done(self, poll: PollPlan) -> bool:
+        """Whether the last answer says so; one that says how else it ended ends the call."""
+        state = evaluate(poll.status, self._context)
+        if state in poll.done:
+            # A result that is asked for apart takes the place of the body.
+            self._context["polled"] = self._context["body"]
+            return True
+        for states, means in ((poll.refused, "refused"), (poll.failed, "failed")):
+            if state in states:
+                raise _Ended(told(Failure(means, self._said(poll.message)), self.status))
+        return False
 
     def _check_content(self) -> None:
         """Some providers say with success that they did nothing."""

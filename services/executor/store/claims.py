@@ -7,6 +7,7 @@ by the worker on a monotonic clock from before the statement was sent, so the wo
 
 from collections.abc import Iterable, Sequence
 
+from services.executor.store import works
 from services.executor.store.rows import COLUMNS, Claim, job_of, rest_of
 from services.runtime.postgres import Pool
 
@@ -65,8 +66,11 @@ async def claim(pool: Pool, worker: str, n: int, lease_seconds: float) -> list[C
             claims.append(Claim(job, bytes(quote), bytes(input_json), {}, {}))
             if file_count:
                 with_files.append(job.job_id)
+        by_job = {claim.job.job_id: claim for claim in claims}
+        if begun := [claim.job.job_id for claim in claims if claim.job.attempts]:
+            for begun_id, work in (await works.of(connection, begun)).items():
+                by_job[begun_id].work = work
         if with_files:
-            by_job = {claim.job.job_id: claim for claim in claims}
             contents = await connection.execute(_FILES.encode(), (with_files,))
             for job_id, name, media_type, data in await contents.fetchall():
                 claim_of_job = by_job[str(job_id)]

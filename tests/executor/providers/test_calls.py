@@ -9,6 +9,7 @@ import pytest
 
 from services.executor.providers import calls, hosts
 from services.executor.providers.answers import ProviderCall
+from services.executor.providers.begun import ANSWER_BYTES_MAX, Begun
 from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client, NoAnswerError
 from services.executor.providers.files import File
@@ -44,6 +45,12 @@ class Script:
         self.answers = list(answers)
         self.asked: list[httpx.Request] = []
         self.waits: list[float] = []
+        self.kept: list[Begun] = []
+
+    async def keep(self, begun: Begun) -> None:
+        """Before anybody looks."""
+        assert len(self.asked) == 1
+        self.kept.append(begun)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
@@ -58,7 +65,11 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Makes a call against a script."""
 
     async def made(
-        script: Script, members: dict[str, Any] | None = None, may_repeat: bool = False, units: str = ""
+        script: Script,
+        members: dict[str, Any] | None = None,
+        may_repeat: bool = False,
+        units: str = "",
+        begun: Begun | None = None,
     ) -> ToolAnswer:
         async def note(seconds: float) -> None:
             script.waits.append(seconds)
@@ -76,6 +87,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             {"picture": picture},
             may_repeat,
             {"units": units} if units else {},
+            begun=begun,
+            keep=script.keep,
         )
         return await Providers(client, Secrets(None, {"KEY": KEY})).run(call)
 
@@ -175,6 +188,44 @@ async def test_work_under_way_is_not_given_up(run: Any) -> None:
     answer = await run(script, {"poll": POLL})
     assert json.loads(answer.output_json) == {"text": "x"}
     assert max(script.waits) <= calls.POLL_SECONDS_MAX * 1.5
+
+
+async def test_what_was_begun_is_kept_before_it_is_looked_at(run: Any) -> None:
+    """Without the secret, once; another one goes on with it at once, and asks for nothing."""
+    script = Script(
+        said(201, id="t1", status="new", key=f"is {KEY}"), said(status="new"), said(status="done", text="x")
+    )
+    await run(script, {"poll": POLL})
+    (kept,) = script.kept
+    assert KEY.encode() not in kept.answer_json
+    assert kept.context()["body"] == {"id": "t1", "status": "new", "key": "is ***"}
+    assert kept.request_id == "r1"
+    other = Script(httpx.Response(200, json={"status": "done", "text": "x"}))
+    answer = await run(other, {"poll": POLL}, begun=kept)
+    assert json.loads(answer.output_json) == {"text": "x"}
+    assert answer.provider_request_id == "r1"
+    assert [f"{asked.method} {asked.url.path}" for asked in other.asked] == ["GET /v1/tasks/t1"]
+    assert (other.waits, other.kept) == ([0], [])
+
+
+async def test_what_names_a_file_is_kept_before_that_is_fetched(run: Any) -> None:
+    """It is made and billed; another one fetches it."""
+    picture = httpx.Response(200, content=b"PNG", headers={"content-type": "image/png"})
+    members = {"response": {"fetch": {"picture": "body.url"}, "output": {"picture": "${files.picture}"}}}
+    script = Script(said(url="https://files.example.com/a.png"), picture)
+    first = await run(script, members)
+    other = Script(picture)
+    assert (await run(other, members, begun=script.kept[0])).output_json == first.output_json
+    assert [asked.method for asked in other.asked] == ["GET"]
+
+
+async def test_what_is_all_or_too_much_is_not_kept(run: Any) -> None:
+    """An answer after which nothing is asked, or a large one; that work goes on without."""
+    script = Script(said(text="x"))
+    await run(script)
+    large = Script(said(id="1", status="new", more="x" * ANSWER_BYTES_MAX), said(status="done", text="x"))
+    assert (await run(large, {"poll": POLL})).answer is Answer.OUTPUT
+    assert script.kept == large.kept == []
 
 
 async def test_a_file_that_was_made_is_not_given_up(run: Any) -> None:
