@@ -8,35 +8,28 @@ by whether its tool may be called twice.
 import asyncio
 from collections.abc import Sequence
 
-from scrip.catalog.v1 import catalog_pb2
-
 from services.executor import endings, meters
+from services.executor.admission import Admission, PutBack
 from services.executor.jobs import Retry, Transition, after_lost_attempt
 from services.executor.leases import Held, Leases
 from services.executor.patience import Patience
 from services.executor.pool import CallTimedOutError, WorkerLostError
-from services.executor.reservations import Opening, Reservations
+from services.executor.providers.health import ProviderDownError
 from services.executor.resumption import ClaimLostError, HandedOverError, Resumption
 from services.executor.runner import Runner
 from services.executor.settlement import Settler
-from services.executor.specs import RunSpec, RunSpecs
+from services.executor.specs import RunSpec
 from services.executor.store import attempts, claims
 from services.executor.store.attempts import Beginning
 from services.executor.store.rows import Job
 from services.executor.watch import Watches
 from services.executor.worker import Answer, ToolAnswer
 from services.runtime import clock, logs, tracing
-from services.runtime.errors import Refusal
 from services.runtime.event_log import EventLog
 from services.runtime.grouping import Grouped
 from services.runtime.postgres import OUTAGES, Pool
 
 log = logs.get("driver")
-
-# A tool this executor cannot run may run on another one; after this long nobody is expected any more.
-RUNNABLE_WITHIN_SECONDS = 120.0
-ELSEWHERE_SECONDS = 1.0
-NO_ANSWER_SECONDS = 0.5
 
 
 class Driver:
@@ -49,8 +42,7 @@ class Driver:
         event_log: EventLog,
         leases: Leases,
         runner: Runner,
-        reservations: Reservations,
-        specs: RunSpecs,
+        admission: Admission,
         settler: Settler,
         watches: Watches,
     ) -> None:
@@ -60,18 +52,15 @@ class Driver:
         self._leases = leases
         self._runner = runner
         self._resumption = Resumption(pool)
-        self._reservations = reservations
-        self._specs = specs
+        self._admission = admission
         self._settler = settler
         self._watches = watches
         self._stopping = False
         self._beginning = Patience("database (attempts)")
         self._moving = Patience("database (outcomes)")
-        self.ledger = Patience("ledger (extensions)")
-        self._extensions: Grouped[Job, Opening] = Grouped("executor", "extensions", self._extend)
         self._beginnings: Grouped[Beginning, Job | None] = Grouped("executor", "beginnings", self._begin)
         self._outcomes: Grouped[Transition, Job | None] = Grouped("executor", "outcomes", self._move, batch_max=100)
-        self.loops = (self._extensions.run, self._beginnings.run, self._resumption.run, self._outcomes.run)
+        self.loops = (self._beginnings.run, self._resumption.run, self._outcomes.run)
 
     def stop(self) -> None:
         """From now on no call leaves."""
@@ -83,55 +72,34 @@ class Driver:
         call is ended and the job handed over."""
         tracing.resume(held.job.trace_id)
         try:
-            spec = await self._admitted(held)
-            if spec:
-                step = await self._attempt(held, spec)
-                if step:
-                    await self._conclude(held, step)
+            match await self._admission.admit(held):
+                case PutBack(seconds):
+                    await self._put_back(held, seconds)
+                    return
+                case Transition() as ending:
+                    step: Transition | None = ending
+                case spec:
+                    step = await self._attempt(held, spec)
+            if step:
+                await self._conclude(held, step)
         except asyncio.CancelledError:
             if not held.begun:
                 await self._put_back(held, 0)
-
-    async def _admitted(self, held: Held) -> RunSpec | None:
-        """How to run the job, if it may run now; None: it was put back, or has ended."""
-        match await self._extensions.do(held.job):
-            case Opening.NO_ANSWER:
-                pause = max(self.ledger.pause_seconds, NO_ANSWER_SECONDS)
-                await self._put_back(held, pause)
-                await asyncio.sleep(pause)
-                return None
-            case Opening.ENDED:
-                message = "the credits reserved for this job were released before it could run"
-                await self._conclude(held, endings.not_run(held.key, held.terms, "RESERVATION_ENDED", message))
-                return None
-            case Opening.OPEN:
-                pass
-        try:
-            spec = await self._specs.get(held.job.tool, held.job.tool_version)
-        except Refusal as refusal:
-            if refusal.reason == "TOOL_NOT_FOUND":
-                await self._conclude(
-                    held, endings.not_run(held.key, held.terms, refusal.reason, "the catalog does not know this tool")
-                )
-            else:
-                await self._put_back(held, ELSEWHERE_SECONDS)
-            return None
-        if self._specs.obstacle(spec) == catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED:
-            return spec
-        if held.waited_seconds() > RUNNABLE_WITHIN_SECONDS:
-            message = "no executor can run this version of the tool"
-            await self._conclude(held, endings.not_run(held.key, held.terms, "TOOL_UNAVAILABLE", message))
-        else:
-            await self._put_back(held, ELSEWHERE_SECONDS)
-        return None
+        finally:
+            if held.visit:
+                held.visit.leave()
 
     async def _attempt(self, held: Held, spec: RunSpec) -> Transition | None:
         """Commits an attempt and makes the call; answers how it ended. None: the job is not ours any more.
 
-        A tool that may be called twice begins before a process is free for it, so that beginnings go together; one
-        that may not begins only when its call can leave at once.
+        A tool that runs here and may be called twice begins before a process is free for it, so that beginnings go
+        together; one that may not begins only when its call can leave at once.
         """
-        slot = self._runner.slot(spec)
+        if spec.http is not None:
+            # It has its place at the provider.
+            job = await self._begun(held, spec)
+            return await self._call(held, spec, job) if job else None
+        slot = self._runner.processes
         if spec.retry is Retry.UNSAFE:
             async with slot:
                 job = await self._begun(held, spec)
@@ -179,6 +147,8 @@ class Driver:
         except (asyncio.CancelledError, HandedOverError):
             took = _ms_since(called_at)
             return endings.handed_over(held.key, held.terms, spec.retry, job.attempts, took, resumable=held.resumable)
+        except ProviderDownError:
+            return endings.provider_down(held.key)
         except CallTimedOutError:
             return endings.timed_out(held.key, held.terms, held.timeout_seconds, _ms_since(called_at))
         except WorkerLostError as error:
@@ -207,14 +177,6 @@ class Driver:
             await claims.put_back(self._pool, [held.key], delay_seconds)
         except OUTAGES:
             log.info("put_back_by_lease", job_id=held.job.job_id)
-
-    async def _extend(self, jobs: Sequence[Job]) -> list[Opening]:
-        openings = await self._reservations.extend(jobs)
-        if all(opening is Opening.NO_ANSWER for opening in openings):
-            self.ledger.failed("no answer")
-        else:
-            self.ledger.worked()
-        return openings
 
     async def _begin(self, beginnings: Sequence[Beginning]) -> list[Job | None]:
         return await self._beginning.insist(lambda: attempts.begin(self._pool, self._log, beginnings))

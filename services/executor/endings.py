@@ -17,6 +17,11 @@ def not_called(key: Key) -> Transition:
     return Transition(*key, State.RUNNING, State.QUEUED, "NOT_CALLED")
 
 
+def provider_down(key: Key) -> Transition:
+    """The provider did nothing, and is down: the job waits for it."""
+    return Transition(*key, State.RUNNING, State.QUEUED, "PROVIDER_DOWN")
+
+
 def answered(key: Key, terms: Terms, answer: ToolAnswer, duration_ms: int) -> Transition:
     """The end of a job whose tool answered."""
     match answer.answer:

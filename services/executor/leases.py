@@ -7,6 +7,7 @@ from scrip.catalog.v1 import catalog_pb2
 from services.executor import mapping
 from services.executor.jobs import Terms
 from services.executor.patience import Patience
+from services.executor.providers.health import Visit
 from services.executor.store import claims
 from services.executor.store.rows import Claim, Job
 from services.runtime import clock
@@ -38,6 +39,8 @@ class Held:
     the first request for it, whoever made that."""
     resumable: bool = False
     """A provider has begun the work, and another executor can go on looking at it."""
+    visit: Visit | None = None
+    """Its place at the provider, where it has one."""
 
     @property
     def job(self) -> Job:

@@ -8,6 +8,7 @@ from scrip.executor.v1 import events_pb2, executor_pb2, executor_pb2_grpc
 
 from scrip_client import LedgerClient
 from services.executor import events, meters, settings
+from services.executor.admission import Admission
 from services.executor.availability import Availability
 from services.executor.dispatcher import Dispatcher
 from services.executor.driver import Driver
@@ -17,6 +18,7 @@ from services.executor.leases import Leases
 from services.executor.pool import WorkerPool
 from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client
+from services.executor.providers.health import Health
 from services.executor.providers.secrets import Secrets
 from services.executor.reaper import Reaper
 from services.executor.reservations import Reservations
@@ -35,6 +37,7 @@ from services.runtime.relay import Relay
 
 log = logs.get("executor")
 
+SERVICE = executor_pb2.DESCRIPTOR.services_by_name["ExecutorService"]
 DRAIN_SECONDS = 10.0
 FLUSH_SECONDS = 2.0
 
@@ -68,23 +71,23 @@ async def serve(stop: asyncio.Event) -> None:
         specs = RunSpecs(catalog, secrets)
         leases = Leases(pool, config.lease_seconds)
         settler = Settler(pool, event_log, reservations, watches)
-        reaper = Reaper(pool, event_log, config.lease_seconds, settler, watches)
+        health = Health(config.provider_concurrency)
+        admission = Admission(reservations, specs, health)
         driver = Driver(
             executor_id,
             pool,
             event_log,
             leases,
             Runner(tool_processes, Providers(client, secrets)),
-            reservations,
-            specs,
+            admission,
             settler,
             watches,
         )
-        dispatcher = Dispatcher(executor_id, pool, leases, tool_processes, driver)
+        dispatcher = Dispatcher(executor_id, pool, leases, tool_processes, admission, driver)
         keeper = Keeper(pool, reservations)
         intake = Intake(pool, event_log, dispatcher, keeper, broker, config.lease_seconds)
-        availability = Availability(executor_id, catalog, specs, pool, tool_processes)
-        relay = Relay(pool, broker, "executor", events_pb2.EventBatch, event_log.appended)
+        availability = Availability(executor_id, catalog, specs, health, pool, tool_processes)
+        health.tell(room=(dispatcher.poke,), turns=(dispatcher.poke, availability.poke))
         meters.HELD.set_function(lambda: len(leases))
 
         async def be_woken() -> None:
@@ -100,21 +103,21 @@ async def serve(stop: asyncio.Event) -> None:
 
         loops = (
             *driver.loops,
+            admission.run,
             intake.run,
             keeper.run,
             leases.run,
-            reaper.run,
+            Reaper(pool, event_log, config.lease_seconds, settler, watches).run,
             settler.run,
             watches.run,
-            relay.run,
+            Relay(pool, broker, "executor", events_pb2.EventBatch, event_log.appended).run,
             dispatcher.run,
             availability.run,
             be_woken,
         )
         await stack.enter_async_context(lifecycle.background(*loops))
         await stack.enter_async_context(metrics.serve_ops(config.ops_listen, is_ready))
-        service = executor_pb2.DESCRIPTOR.services_by_name["ExecutorService"]
-        await stack.enter_async_context(grpc_server.serve(config.grpc_listen, tokens, service, register, is_ready))
+        await stack.enter_async_context(grpc_server.serve(config.grpc_listen, tokens, SERVICE, register, is_ready))
         log.info("serving", address=config.grpc_listen, executor_id=executor_id, workers=config.workers)
 
         await stop.wait()

@@ -13,27 +13,21 @@ from services.executor.providers.begun import Begun
 from services.executor.providers.calls import Providers
 from services.executor.providers.client import NoAnswerError
 from services.executor.providers.files import input_file
+from services.executor.providers.health import alone
 from services.executor.providers.plan import HttpPlan
 from services.executor.specs import RunSpec
 from services.executor.worker import ToolAnswer, ToolCall
 
 Keep = Callable[[Held, Begun], Awaitable[None]]
-# Calls of providers at once; they wait, and need no process.
-PROVIDER_CALLS_MAX = 64
 
 
 class Runner:
-    """One a process. `slot` bounds how many calls are made at once; it is held during `run`."""
+    """One a process. One of `processes` is held during `run` of a tool that runs here, `held.visit` of another."""
 
     def __init__(self, tool_processes: WorkerPool, providers: Providers) -> None:
         self._tool_processes = tool_processes
         self._providers = providers
-        self._processes = asyncio.Semaphore(tool_processes.size)
-        self._calls = asyncio.Semaphore(PROVIDER_CALLS_MAX)
-
-    def slot(self, spec: RunSpec) -> asyncio.Semaphore:
-        """What a call of this tool waits for."""
-        return self._processes if spec.http is None else self._calls
+        self.processes = asyncio.Semaphore(tool_processes.size)
 
     async def run(self, spec: RunSpec, held: Held, keep: Keep) -> ToolAnswer:
         """The tool's answer; raises CallTimedOutError, WorkerLostError where nobody knows how the call ended, or what
@@ -44,7 +38,7 @@ class Runner:
         return await self._tool_processes.run(call, held.seconds_left())
 
     async def _ask(self, spec: RunSpec, plan: HttpPlan, held: Held, keep: Keep) -> ToolAnswer:
-        claim = held.claim
+        claim, visit = held.claim, held.visit or alone()
         call = ProviderCall(
             plan,
             json.loads(claim.input_json),
@@ -54,11 +48,13 @@ class Runner:
             spec.misfit,
             begun=Begun(claim.work.provider_request_id, claim.work.answer_json) if claim.work else None,
             keep=functools.partial(keep, held),
+            visit=visit,
         )
         try:
             async with asyncio.timeout(held.seconds_left()):
                 return await self._providers.run(call)
         except TimeoutError as error:
+            visit.ran_out_of_time()
             raise CallTimedOutError from error
         except NoAnswerError as error:
             raise WorkerLostError(str(error)) from error

@@ -3,12 +3,13 @@
 import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.executor.providers.begun import Begun
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File, plain
+from services.executor.providers.health import Visit, alone
 from services.executor.providers.plan import HttpPlan
 from services.executor.providers.responses import UnreadableError
 from services.executor.worker import OUTPUT_BYTES_MAX, Answer, ToolAnswer
@@ -34,6 +35,8 @@ class ProviderCall:
     """Work that the provider has begun already: it is not asked for again."""
     keep: Callable[[Begun], Awaitable[None]] | None = None
     """Called with what the provider has begun, before it is looked at."""
+    visit: Visit = field(default_factory=alone)
+    """Its place at the provider."""
 
 
 def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:

@@ -6,21 +6,20 @@ the call's time is over. Whatever is said to the caller is passed through the ma
 """
 
 import asyncio
-import contextlib
 import itertools
-import math
-import random
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any
 
 from services.executor.providers import errors
 from services.executor.providers.answers import ProviderCall, failed, output_of, told
 from services.executor.providers.begun import Begun, begun
 from services.executor.providers.client import Client, NoAnswerError, NotSentError, TooLargeError
+from services.executor.providers.downloads import downloaded
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File
-from services.executor.providers.hosts import ForbiddenHostError, check_host, host_of
+from services.executor.providers.health import ProviderDownError
+from services.executor.providers.hosts import ForbiddenHostError, check_host
+from services.executor.providers.pauses import backoff, retry_after
 from services.executor.providers.plan import HttpPlan, PollPlan, RequestPlan
 from services.executor.providers.requests import rendered, signed
 from services.executor.providers.responses import Response, UnreadableError, body_of
@@ -29,8 +28,6 @@ from services.executor.worker import ToolAnswer
 from services.runtime.expressions import ExpressionError, evaluate
 
 SENDS_MAX = 3
-BACKOFF_SECONDS = 0.5
-RETRY_AFTER_SECONDS_MAX = 30.0
 # Polls grow rarer up to this, so that an hour's work is not asked for every second.
 POLL_SECONDS_MAX = 15.0
 POLL_GROWTH = 1.2
@@ -53,7 +50,8 @@ class Providers:
         self._secrets = secrets
 
     async def run(self, call: ProviderCall) -> ToolAnswer:
-        """The answer of one call; raises NoAnswerError where nobody knows whether the work was done."""
+        """The answer of one call; raises NoAnswerError where nobody knows whether the work was done, ProviderDownError
+        where it was not and the provider is down."""
         auth = call.plan.auth
         try:
             secret = self._secrets.get(auth.secret) if auth else ""
@@ -86,6 +84,7 @@ class _Conversation:
         self._client = client
         self._call = call
         self._plan = call.plan
+        self._visit = call.visit
         self._secret = secret
         self._context: dict[str, Any] = {"input": {**call.input, **call.files}, "files": {}}
         self.status = 0
@@ -107,7 +106,8 @@ class _Conversation:
                 await self._look(plan.result, plan.response.read)
         self._check_content()
         for name, expression in plan.response.fetch.items():
-            context["files"][name] = await self._downloaded(name, evaluate(expression, context))
+            found = evaluate(expression, context)
+            context["files"][name] = await downloaded(self._client, name, found, _hosts(plan))
         return output_of(self._call, context)
 
     async def _ask(self, read: str) -> None:
@@ -116,26 +116,31 @@ class _Conversation:
             request = signed(rendered(self._plan.request, self._context), self._plan.auth, self._secret)
         except ExpressionError as error:
             raise _Ended(failed("TOOL_FAILED", "the tool cannot ask its provider for this", str(error))) from error
-        for count in range(1, SENDS_MAX + 1):
-            is_last = count == SENDS_MAX
-            pause = _backoff(count)
+        for count in itertools.count(1):
+            pause = backoff(count)
             try:
-                response = await self._client.send(request)
+                response = await self._visit.ask(self._client.send(request))
             except NotSentError:
-                if is_last:
+                if not self._asks_again(count):
                     raise
             except NoAnswerError:
-                if is_last or not self._call.may_repeat:
+                if not self._call.may_repeat or not self._asks_again(count):
                     raise
             else:
                 failure = self._read(response, read)
                 if failure is None:
                     return
-                may_repeat = failure.nothing_done or self._call.may_repeat
-                if is_last or failure.means != "retry" or not may_repeat:
+                may_repeat = failure.means == "retry" and (failure.nothing_done or self._call.may_repeat)
+                if not may_repeat or not self._asks_again(count):
                     raise _Ended(told(failure, response.status))
-                pause = _retry_after(response, count)
+                pause = retry_after(response, count)
             await asyncio.sleep(pause)
+
+    def _asks_again(self, count: int) -> bool:
+        """Whether what may be asked again is, after `count` times; raises ProviderDownError where it is to wait."""
+        if self._visit.is_down:
+            raise ProviderDownError
+        return count < SENDS_MAX and self._visit.may_ask_again()
 
     async def _keep(self) -> None:
         """Where more is to be asked, lets any executor go on from here. Until this is done nobody else knows that there
@@ -161,9 +166,9 @@ class _Conversation:
         check_host(request.url, _hosts(self._plan))
         request = signed(request, self._plan.auth, self._secret)
         for count in itertools.count(1):
-            pause = _backoff(count)
+            pause = backoff(count)
             try:
-                response = await self._client.send(request)
+                response = await self._visit.look(self._client.send(request))
             except (NotSentError, NoAnswerError):
                 pass
             else:
@@ -172,7 +177,7 @@ class _Conversation:
                     return
                 if failure.means != "retry":
                     raise _Ended(told(failure, response.status))
-                pause = _retry_after(response, count)
+                pause = retry_after(response, count)
             await asyncio.sleep(pause)
 
     def _read(self, response: Response, read: str) -> Failure | None:
@@ -219,43 +224,6 @@ class _Conversation:
         said = evaluate(expression, self._context) if expression else None
         return said if isinstance(said, str) else errors.said_by(self._context)
 
-    async def _downloaded(self, name: str, found: Any) -> File | list[File]:
-        """The files that the answer names; no secret goes with asking for them."""
-        files = [await self._file(url, name) for url in (found if isinstance(found, list) else [found]) if url]
-        if not files:
-            raise UnreadableError(f"the answer names no file where {name} should be")
-        return files if isinstance(found, list) else files[0]
-
-    async def _file(self, url: Any, name: str) -> File:
-        """It is made and billed: whatever may be over later is waited out here too."""
-        if not isinstance(url, str):
-            raise UnreadableError(f"the answer has no URL where {name} should be")
-        check_host(url, _hosts(self._plan))
-        for count in itertools.count(1):
-            with contextlib.suppress(NoAnswerError, NotSentError):
-                response = await self._client.fetch(url)
-                if response.status == HTTPStatus.OK:
-                    return File(response.content, response.media_type or "application/octet-stream", name)
-                if not errors.is_transient(response.status):
-                    raise UnreadableError(f"the file that the provider made answers with status {response.status}")
-            await asyncio.sleep(_backoff(count))
-        raise AssertionError("it counts for ever")
-
 
 def _hosts(plan: HttpPlan) -> tuple[str, ...]:
-    return (*plan.hosts, host_of(plan.request.url.partition("${")[0]))
-
-
-def _backoff(count: int) -> float:
-    return min(BACKOFF_SECONDS * float(2 ** min(count - 1, 10)), POLL_SECONDS_MAX) * (0.5 + random.random())  # noqa: S311 (spreads callers)
-
-
-def _retry_after(response: Response, count: int) -> float:
-    """Seconds as the provider wants them, within bounds; else our own."""
-    millis = response.headers.get("retry-after-ms", "")
-    seconds = response.headers.get("retry-after", "")
-    try:
-        wanted = float(millis) / 1000 if millis else float(seconds)
-    except ValueError:
-        return _backoff(count)
-    return min(max(wanted, 0.0), RETRY_AFTER_SECONDS_MAX) if math.isfinite(wanted) else _backoff(count)
+    return (*plan.hosts, plan.host)

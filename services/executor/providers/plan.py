@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.executor.providers.hosts import host_of
+
 # What an error of a provider means: to be tried again; our quota or key there; the caller's fault; content it does not
 # take; its own failure.
 CLASSES = ("retry", "quota", "key", "input", "refused", "failed")
@@ -88,6 +90,11 @@ class HttpPlan:
     """Expression for the provider's own id of the call."""
     units: Mapping[str, str] = field(default_factory=dict)
     """By unit: expression for how many were used."""
+
+    @property
+    def host(self) -> str:
+        """Of the request; it holds no expression."""
+        return host_of(self.request.url.partition("${")[0])
 
 
 def plan_of(run: Mapping[str, Any]) -> HttpPlan:

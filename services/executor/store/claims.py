@@ -6,6 +6,7 @@ by the worker on a monotonic clock from before the statement was sent, so the wo
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from services.executor.store import works
 from services.executor.store.rows import COLUMNS, Claim, job_of, rest_of
@@ -15,6 +16,9 @@ _CLAIM = f"""
 WITH next AS MATERIALIZED (
     SELECT job_id FROM job
      WHERE state = 'QUEUED' AND NOT gated AND held_until <= clock_timestamp()
+       AND NOT tool || '/' || tool_version = ANY(%(full)s)
+       AND NOT (tool || '/' || tool_version = ANY(%(down)s) AND attempts = 0
+                AND created_at > clock_timestamp() - make_interval(secs => %(down_seconds)s))
      ORDER BY round, priority, created_at, job_id
      LIMIT %(n)s
        FOR NO KEY UPDATE SKIP LOCKED)
@@ -51,10 +55,29 @@ UPDATE job SET fence = fence + 1, worker = '', held_until = clock_timestamp() + 
 """
 
 
-async def claim(pool: Pool, worker: str, n: int, lease_seconds: float) -> list[Claim]:
+@dataclass(frozen=True, slots=True)
+class Shunned:
+    """Versions of tools, as `slug/version`, whose jobs are left in the queue."""
+
+    full: Sequence[str] = ()
+    """Their provider has no place."""
+    down: Sequence[str] = ()
+    """It is down; what was begun before is claimed all the same, and what has waited for `down_seconds`."""
+    down_seconds: float = 0
+
+
+async def claim(pool: Pool, worker: str, n: int, lease_seconds: float, shunned: Shunned = Shunned()) -> list[Claim]:
     """Up to `n` waiting jobs, now held by `worker`, in the order of the queue."""
     async with pool.connection() as connection, connection.transaction():
-        found = await connection.execute(_CLAIM.encode(), {"n": n, "worker": worker, "lease_seconds": lease_seconds})
+        parameters = {
+            "n": n,
+            "worker": worker,
+            "lease_seconds": lease_seconds,
+            "full": list(shunned.full),
+            "down": list(shunned.down),
+            "down_seconds": shunned.down_seconds,
+        }
+        found = await connection.execute(_CLAIM.encode(), parameters)
         rows = await found.fetchall()
         # RETURNING gives rows in any order; the last columns say the queue's.
         rows.sort(key=lambda row: row[-4:])
