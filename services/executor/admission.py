@@ -1,4 +1,4 @@
-"""Whether a claimed job may run now, here: its reservation is open, its tool can run, and its provider has a place."""
+"""Whether a claimed job may run now, here: its tool can run, its provider has a place, and its reservation is open."""
 
 import asyncio
 from collections.abc import Sequence
@@ -60,16 +60,6 @@ class Admission:
     async def admit(self, held: Held) -> RunSpec | PutBack | Transition:
         """How to run the job; or that it has to wait, or how it ended. A place at its provider is its own then, until
         `held.visit` is left."""
-        match await self._extensions.do(held.job):
-            case Opening.NO_ANSWER:
-                # Not given to the next one, who would not be answered either.
-                await asyncio.sleep(max(self.ledger.pause_seconds, NO_ANSWER_SECONDS))
-                return PutBack(0)
-            case Opening.ENDED:
-                message = "the credits reserved for this job were released before it could run"
-                return endings.not_run(held.key, held.terms, "RESERVATION_ENDED", message)
-            case Opening.OPEN:
-                pass
         try:
             spec = await self._specs.get(held.job.tool, held.job.tool_version)
         except Refusal as refusal:
@@ -78,19 +68,28 @@ class Admission:
             return endings.not_run(held.key, held.terms, refusal.reason, "the catalog does not know this tool")
         if self._specs.obstacle(spec) != catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED:
             return _later(held, RUNNABLE_WITHIN_SECONDS, "no executor can run this version of the tool")
-        if spec.http is None:
-            return spec
-        return self._at_provider(held, spec, spec.http.host)
+        if spec.http is not None:
+            match self._health.visit(spec.http.host, resumes=held.claim.work is not None):
+                case Hindrance.FULL:
+                    return PutBack(0)
+                case Hindrance.DOWN:
+                    return _later(held, PROVIDER_WITHIN_SECONDS, "the tool's provider has been down for too long")
+                case visit:
+                    held.visit = visit
+        return await self._opened(held) or spec
 
-    def _at_provider(self, held: Held, spec: RunSpec, host: str) -> RunSpec | PutBack | Transition:
-        match self._health.visit(host, resumes=held.claim.work is not None):
-            case Hindrance.FULL:
+    async def _opened(self, held: Held) -> PutBack | Transition | None:
+        """Extends the job's reservation; None where it is open."""
+        match await self._extensions.do(held.job):
+            case Opening.NO_ANSWER:
+                # Kept meanwhile: the next one would not be answered either.
+                await asyncio.sleep(max(self.ledger.pause_seconds, NO_ANSWER_SECONDS))
                 return PutBack(0)
-            case Hindrance.DOWN:
-                return _later(held, PROVIDER_WITHIN_SECONDS, "the tool's provider has been down for too long")
-            case visit:
-                held.visit = visit
-                return spec
+            case Opening.ENDED:
+                message = "the credits reserved for this job were released before it could run"
+                return endings.not_run(held.key, held.terms, "RESERVATION_ENDED", message)
+            case Opening.OPEN:
+                return None
 
     async def _extend(self, jobs: Sequence[Job]) -> list[Opening]:
         openings = await self._reservations.extend(jobs)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from services.executor import endings, meters
 from services.executor.admission import Admission, PutBack
+from services.executor.endings import Key
 from services.executor.jobs import Retry, Transition, after_lost_attempt
 from services.executor.leases import Held, Leases
 from services.executor.patience import Patience
@@ -60,7 +61,8 @@ class Driver:
         self._moving = Patience("database (outcomes)")
         self._beginnings: Grouped[Beginning, Job | None] = Grouped("executor", "beginnings", self._begin)
         self._outcomes: Grouped[Transition, Job | None] = Grouped("executor", "outcomes", self._move, batch_max=100)
-        self.loops = (self._beginnings.run, self._resumption.run, self._outcomes.run)
+        self._returns: Grouped[tuple[Key, float], None] = Grouped("executor", "returns", self._return)
+        self.loops = (self._returns.run, self._beginnings.run, self._resumption.run, self._outcomes.run)
 
     def stop(self) -> None:
         """From now on no call leaves."""
@@ -174,12 +176,18 @@ class Driver:
 
     async def _put_back(self, held: Held, delay_seconds: float) -> None:
         try:
-            await claims.put_back(self._pool, [held.key], delay_seconds)
+            await self._returns.do((held.key, delay_seconds))
         except OUTAGES:
             log.info("put_back_by_lease", job_id=held.job.job_id)
 
     async def _begin(self, beginnings: Sequence[Beginning]) -> list[Job | None]:
         return await self._beginning.insist(lambda: attempts.begin(self._pool, self._log, beginnings))
+
+    async def _return(self, returns: Sequence[tuple[Key, float]]) -> list[None]:
+        for delay_seconds in {seconds for _, seconds in returns}:
+            keys = [key for key, seconds in returns if seconds == delay_seconds]
+            await claims.put_back(self._pool, keys, delay_seconds)
+        return [None] * len(returns)
 
     async def _move(self, steps: Sequence[Transition]) -> list[Job | None]:
         return await self._moving.insist(lambda: attempts.move(self._pool, self._log, steps))

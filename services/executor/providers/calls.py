@@ -168,7 +168,7 @@ class _Conversation:
         for count in itertools.count(1):
             pause = backoff(count)
             try:
-                response = await self._visit.look(self._client.send(request))
+                response = await self._visit.look(self._client.look(request))
             except (NotSentError, NoAnswerError):
                 pass
             else:

@@ -7,13 +7,15 @@ from typing import Any
 import httpx
 import pytest
 
-from services.executor.providers import calls, hosts
+from services.executor.providers import calls, circuit, hosts
 from services.executor.providers.answers import ProviderCall
 from services.executor.providers.begun import ANSWER_BYTES_MAX, Begun
 from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client, NoAnswerError
 from services.executor.providers.files import File
+from services.executor.providers.health import Health, ProviderDownError, Visit
 from services.executor.providers.plan import plan_of
+from services.executor.providers.retry_budget import RETRIES_A_CALL, RETRIES_MAX
 from services.executor.providers.secrets import Secrets
 from services.executor.worker import Answer, ToolAnswer
 
@@ -70,6 +72,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         may_repeat: bool = False,
         units: str = "",
         begun: Begun | None = None,
+        health: Health | None = None,
     ) -> ToolAnswer:
         async def note(seconds: float) -> None:
             script.waits.append(seconds)
@@ -81,6 +84,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         monkeypatch.setattr(hosts, "public_address", somewhere)
         client = Client({}, httpx.MockTransport(script))
         picture = File(b"PNG", "image/png", "picture")
+        visit = (health or Health(16)).visit("api.example.com", resumes=False)
+        assert isinstance(visit, Visit)
         call = ProviderCall(
             plan_of(RUN | (members or {})),
             {"prompt": "a cat"},
@@ -89,8 +94,12 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             {"units": units} if units else {},
             begun=begun,
             keep=script.keep,
+            visit=visit,
         )
-        return await Providers(client, Secrets(None, {"KEY": KEY})).run(call)
+        try:
+            return await Providers(client, Secrets(None, {"KEY": KEY})).run(call)
+        finally:
+            visit.leave()
 
     return made
 
@@ -143,6 +152,39 @@ async def test_without_an_answer_nobody_knows(run: Any) -> None:
         await run(Script(httpx.ReadError("reset")))
     script = Script(httpx.ReadError("reset"), said(text="meow"))
     assert (await run(script, may_repeat=True)).answer is Answer.OUTPUT
+
+
+async def test_retries_have_a_budget(run: Any) -> None:
+    """A provider that takes no more for now is not asked more and more."""
+    health = Health(16)
+    counts = []
+    for _ in range(20):
+        script = Script(said(429), said(429), said(200, text="x"))
+        answer = await run(script, health=health)
+        counts.append(len(script.asked))
+        assert (answer.reason == "PROVIDER_UNAVAILABLE") == (len(script.asked) < 3)
+    assert counts[:5] == [3] * 5
+    assert sum(counts) - 20 <= RETRIES_MAX + 20 * RETRIES_A_CALL
+
+
+@pytest.mark.parametrize(
+    ("answer", "may_repeat", "waits"),
+    [(503, False, True), (500, False, False), (500, True, True), (400, True, False)],
+)
+async def test_where_the_provider_is_down_a_call_that_did_nothing_can_wait(
+    run: Any, answer: int, may_repeat: bool, waits: bool
+) -> None:
+    """Others end as they always do."""
+    health = Health(16)
+    for _ in range(circuit.FAILURES_IN_A_ROW - 1):
+        await run(Script(said(500)), health=health)
+    script = Script(said(answer))
+    if waits:
+        with pytest.raises(ProviderDownError):
+            await run(script, may_repeat=may_repeat, health=health)
+    else:
+        assert (await run(script, may_repeat=may_repeat, health=health)).answer is not Answer.OUTPUT
+    assert len(script.asked) == 1
 
 
 @pytest.mark.parametrize(
