@@ -7,7 +7,8 @@ from scrip.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 
 from services.executor.patience import Patience
 from services.executor.pool import WorkerPool
-from services.executor.specs import RunSpecs
+from services.executor.providers.health import Health
+from services.executor.specs import RunSpec, RunSpecs
 from services.runtime import postgres
 from services.runtime.errors import Refusal
 from services.runtime.grpc_client import Peer
@@ -24,10 +25,13 @@ CALL_SECONDS = 5.0
 class Availability:
     """Reports only while jobs can be taken: own database answers and the tool processes are there."""
 
-    def __init__(self, executor_id: str, catalog: Peer, specs: RunSpecs, pool: Pool, workers: WorkerPool) -> None:
+    def __init__(
+        self, executor_id: str, catalog: Peer, specs: RunSpecs, health: Health, pool: Pool, workers: WorkerPool
+    ) -> None:
         self._executor_id = executor_id
         self._catalog = catalog
         self._specs = specs
+        self._health = health
         self._pool = pool
         self._workers = workers
         self._stub: CatalogServiceAsyncStub = catalog_pb2_grpc.CatalogServiceStub(catalog.channel)
@@ -36,7 +40,7 @@ class Availability:
         self._stopped = False
 
     def poke(self) -> None:
-        """The catalog has changed: reports soon."""
+        """The catalog has changed, or a provider is down or back: reports soon."""
         self._again.poke()
 
     def stop(self) -> None:
@@ -60,5 +64,15 @@ class Availability:
     async def _report(self) -> None:
         request = catalog_pb2.ReportAvailabilityRequest(executor_id=self._executor_id)
         async for tool, spec in self._specs.listed():
-            request.tools.add(slug=tool.slug, version=tool.version, unavailable_reason=self._specs.obstacle(spec))
+            request.tools.add(slug=tool.slug, version=tool.version, unavailable_reason=self._obstacle(spec))
         await self._catalog.call(self._stub.ReportAvailability, request, timeout=CALL_SECONDS)
+
+    def _obstacle(self, spec: RunSpec) -> catalog_pb2.UnavailableReason:
+        obstacle = self._specs.obstacle(spec)
+        if (
+            obstacle == catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED
+            and spec.http
+            and self._health.is_down(spec.http.host)
+        ):
+            return catalog_pb2.UNAVAILABLE_REASON_PROVIDER_DOWN
+        return obstacle

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from services.executor.admission import Admission
 from services.executor.driver import Driver
 from services.executor.leases import Held, Leases
 from services.executor.patience import Patience
@@ -24,12 +25,19 @@ class Dispatcher:
     """One a process; each claimed job is a task of its own."""
 
     def __init__(
-        self, executor_id: str, pool: Pool, leases: Leases, tool_processes: WorkerPool, driver: Driver
+        self,
+        executor_id: str,
+        pool: Pool,
+        leases: Leases,
+        tool_processes: WorkerPool,
+        admission: Admission,
+        driver: Driver,
     ) -> None:
         self.executor_id = executor_id
         self._pool = pool
         self._leases = leases
         self._tool_processes = tool_processes
+        self._admission = admission
         self._driver = driver
         self._claims_max = tool_processes.size * CLAIMS_PER_PROCESS
         self._tasks: dict[asyncio.Task[None], Held] = {}
@@ -52,7 +60,7 @@ class Dispatcher:
 
     def room(self, n: int) -> int:
         """How many of `n` new jobs may be claimed at birth: none while others wait. Kept free until `give_back`."""
-        if not self._open or self._backlog or self._driver.ledger.failing:
+        if not self._open or self._backlog or self._admission.ledger.failing:
             return 0
         room = max(min(n, self._free()), 0)
         self._promised += room
@@ -82,11 +90,12 @@ class Dispatcher:
             await self._wake.wait(pause)
 
     async def drain(self, seconds: float) -> None:
-        """Claims no more, gives back what was not called, lets calls end, and hands over what then is left."""
+        """Claims no more, gives back what was not called, hands over what a provider has begun, lets calls end, and
+        hands over what then is left."""
         self._open = False
         self._driver.stop()
         for task, held in self._tasks.items():
-            if not held.begun or held.waits:
+            if not held.begun or held.waits or held.resumable:
                 task.cancel()
         for patience in (seconds, HAND_OVER_SECONDS):
             if self._tasks:
@@ -95,11 +104,12 @@ class Dispatcher:
                     task.cancel()
 
     def _free(self) -> int:
-        return self._claims_max - len(self._tasks) - self._promised
+        # Calls of providers need no process, and have a bound of their own.
+        return self._claims_max - (len(self._tasks) - self._admission.calls) - self._promised
 
     async def _claim(self) -> None:
         while self._open and (free := self._free()) > 0:
-            if self._driver.ledger.failing:
+            if self._admission.ledger.failing:
                 # One job at a time asks whether the ledger is back.
                 if self._tasks:
                     return
@@ -107,7 +117,9 @@ class Dispatcher:
             # Before asking: what is submitted meanwhile pokes, and must not be forgotten.
             self._backlog = False
             sent_at = clock.monotonic()
-            found = await claims.claim(self._pool, self.executor_id, free, self._leases.seconds)
+            found = await claims.claim(
+                self._pool, self.executor_id, free, self._leases.seconds, self._admission.shunned()
+            )
             for claim in found:
                 self.adopt(claim, sent_at)
             if len(found) < free:

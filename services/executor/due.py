@@ -89,4 +89,5 @@ class Due:
 def late_step(quoted: Quoted) -> Transition:
     """The end of a waiting job whose deadline has passed."""
     job = quoted.job
-    return endings.past_deadline((job.job_id, job.fence), mapping.stored_terms(quoted.quote), State.QUEUED)
+    took = 0 if quoted.begun else None
+    return endings.past_deadline((job.job_id, job.fence), mapping.stored_terms(quoted.quote), State.QUEUED, took)

@@ -18,6 +18,8 @@ from services.executor.worker import Answer, ToolAnswer
 Key = tuple[str, int]
 """Job id and fence."""
 NOT_CALLED = "NOT_CALLED"
+PROVIDER_DOWN = "PROVIDER_DOWN"
+NOTHING_DONE = frozenset({NOT_CALLED, PROVIDER_DOWN})
 
 
 def not_run(key: Key, terms: Terms, reason: str, message: str) -> Transition:
@@ -28,6 +30,11 @@ def not_run(key: Key, terms: Terms, reason: str, message: str) -> Transition:
 def not_called(key: Key) -> Transition:
     """An attempt was committed but no call left: the job may begin again, whatever its tool says."""
     return Transition(*key, State.RUNNING, State.QUEUED, NOT_CALLED)
+
+
+def provider_down(key: Key, report: ProviderReport) -> Transition:
+    """The provider did nothing, and is down: the job waits for it."""
+    return Transition(*key, State.RUNNING, State.QUEUED, PROVIDER_DOWN, report=report)
 
 
 def answered(
@@ -77,8 +84,8 @@ def timed_out(
     )
 
 
-def canceled_unbegun(key: Key, terms: Terms, wish: Wish) -> Transition:
-    """The end of a job that somebody cancels before its tool is called; it costs nothing."""
+def canceled_waiting(key: Key, terms: Terms, wish: Wish, begun: bool) -> Transition:
+    """The end of a job that somebody cancels while it waits; it costs nothing, unless its provider has begun."""
     return ended(
         *key,
         State.QUEUED,
@@ -86,8 +93,8 @@ def canceled_unbegun(key: Key, terms: Terms, wish: Wish) -> Transition:
         Ending.CANCELED,
         cause=CANCEL_REQUESTED,
         reason="CANCELED",
-        message="the job was canceled before it began",
-        called=False,
+        message="the job was canceled while it ran" if begun else "the job was canceled before it began",
+        called=begun,
         wish=wish,
     )
 
@@ -124,7 +131,7 @@ def canceled_uncalled(key: Key, terms: Terms) -> Transition:
 def canceled_instead(step: Transition, terms: Terms) -> Transition:
     """What an attempt ends with that would go back to the queue or stay open, had nobody canceled its job."""
     key = step.job_id, step.fence
-    if step.cause == NOT_CALLED:
+    if step.cause in NOTHING_DONE:
         return canceled_uncalled(key, terms)
     return canceled(key, terms, step.duration_ms, step.report)
 
@@ -149,9 +156,16 @@ def past_deadline(
 
 
 def handed_over(
-    key: Key, terms: Terms, retry: Retry, attempts: int, duration_ms: int, report: ProviderReport = NO_REPORT
+    key: Key,
+    terms: Terms,
+    retry: Retry,
+    attempts: int,
+    duration_ms: int,
+    report: ProviderReport = NO_REPORT,
+    *,
+    resumable: bool,
 ) -> Transition:
-    """This executor stops, and the call with it."""
-    if retry is Retry.SAFE:
+    """This executor stops, and the call with it; what a provider has begun is `resumable`, whatever the tool says."""
+    if resumable or retry is Retry.SAFE:
         return Transition(*key, State.RUNNING, State.QUEUED, "EXECUTOR_STOPPED", report=report)
     return after_lost_attempt(*key, terms, retry, attempts, "EXECUTOR_STOPPED", duration_ms, report)

@@ -277,3 +277,21 @@ def after_lost_attempt(
         duration_ms=duration_ms,
         report=report,
     )
+
+
+def after_lost_look(job_id: str, fence: int, terms: Terms, may_resume: bool) -> Transition:
+    """What becomes of a job whose provider has begun the work, and whose worker was lost over it: another one goes on
+    looking, however often, until the time of the call is over. What was lost over the last look after that has timed
+    out."""
+    if may_resume:
+        return Transition(job_id, fence, State.RUNNING, State.QUEUED, "RESUMABLE")
+    return ended(
+        job_id,
+        fence,
+        State.RUNNING,
+        terms,
+        Ending.TIMED_OUT,
+        cause="LEASE_EXPIRED",
+        reason="TIMED_OUT",
+        message="the provider's work did not end within the time of the call",
+    )

@@ -10,6 +10,8 @@ from scrip.catalog.v1 import catalog_pb2
 from services.executor import mapping
 from services.executor.jobs import Terms
 from services.executor.patience import Patience
+from services.executor.providers.course import Course
+from services.executor.providers.health import Visit
 from services.executor.store import claims
 from services.executor.store.rows import Claim, Job
 from services.runtime import clock
@@ -18,6 +20,9 @@ from services.runtime.postgres import OUTAGES, Pool
 
 # However long leases are: as often somebody's wish to cancel is looked for, where the word of it got lost.
 RENEW_SECONDS_MAX = 5.0
+LEAST_SECONDS = 0.001
+# For one more look at work whose time was over when somebody found it, and to download what it made.
+LAST_LOOK_SECONDS = 20.0
 
 
 class CanceledError(Exception):
@@ -39,6 +44,15 @@ class Held:
     """An attempt was, or is being, committed."""
     waits: bool = False
     """Its attempt is committed, and it waits for a free process."""
+    call_until: float = 0
+    """When the time of its call is over, on the monotonic clock; where a provider has begun the work, that counts from
+    the first request for it, whoever made that."""
+    resumable: bool = False
+    """A provider has begun the work, and another executor can go on looking at it."""
+    visit: Visit | None = None
+    """Its place at the provider, where it has one."""
+    course: Course = field(default_factory=Course)
+    """What is known of its call."""
     canceled: bool = False
     """Somebody wants it canceled."""
     _body: asyncio.Timeout | None = field(default=None, init=False)
@@ -53,15 +67,36 @@ class Held:
         """Job id and fence."""
         return self.claim.job.job_id, self.claim.job.fence
 
+    def begin_call(self) -> float:
+        """From now on its time runs, unless it does already; answers when it began to, on the monotonic clock."""
+        if self.claim.work is None:
+            self.call_until = clock.monotonic() + self.timeout_seconds
+        return self.call_until - self.timeout_seconds
+
+    def waited_seconds(self) -> float:
+        """How long it could have run by now: since its time had come, or since the time of its work was over."""
+        if self.claim.work:
+            return clock.monotonic() - self.call_until
+        since = max(self.job.created_at, self.job.run_after or self.job.created_at)
+        return (clock.now() - since).total_seconds()
+
+    def seconds_left(self) -> float:
+        """How much longer its call may take: no longer than the job's deadline, else work that was begun before always
+        gets a last look."""
+        left = self.call_until - clock.monotonic()
+        if self.claim.work is not None:
+            left = max(left, LAST_LOOK_SECONDS)
+        if self.job.cancel_after is not None:
+            left = min(left, (self.job.cancel_after - clock.now()).total_seconds())
+        return max(left, LEAST_SECONDS)
+
+    def is_past_deadline(self) -> bool:
+        """Whether the job was to have ended by now."""
+        return self.job.cancel_after is not None and clock.now() >= self.job.cancel_after
+
     def is_ours(self) -> bool:
         """Whether nobody else can hold it yet."""
         return clock.monotonic() < self.leased_until
-
-    def seconds_left(self) -> float:
-        """How long a call that begins now may take: its time limit, or less where the job's deadline comes first."""
-        if self.job.cancel_after is None:
-            return self.timeout_seconds
-        return min(self.timeout_seconds, (self.job.cancel_after - clock.now()).total_seconds())
 
     def cancel(self) -> None:
         """Somebody wants it canceled: whatever is done for it ends."""
@@ -102,6 +137,8 @@ class Leases:
         """Takes a claim whose statement was sent at `sent_at` on the monotonic clock."""
         quote = catalog_pb2.Quote.FromString(claim.quote)
         held = Held(claim, mapping.terms_of(quote), quote.limits.timeout_ms / 1000, sent_at + self.seconds)
+        if claim.work:
+            held.call_until = sent_at + claim.work.seconds_left
         self._held[held.key] = held
         return held
 

@@ -8,6 +8,7 @@ from scrip.executor.v1 import events_pb2, executor_pb2, executor_pb2_grpc
 
 from scrip_client import LedgerClient
 from services.executor import events, meters, settings
+from services.executor.admission import Admission
 from services.executor.availability import Availability
 from services.executor.control import Control
 from services.executor.dispatcher import Dispatcher
@@ -20,6 +21,7 @@ from services.executor.pool import WorkerPool
 from services.executor.providers.calls import Providers
 from services.executor.providers.cancels import Cancels
 from services.executor.providers.client import Client
+from services.executor.providers.health import Health
 from services.executor.providers.secrets import Secrets
 from services.executor.reaper import Reaper
 from services.executor.reconciler import Reconciler
@@ -73,25 +75,25 @@ async def serve(stop: asyncio.Event) -> None:
         specs = RunSpecs(catalog, secrets)
         leases = Leases(pool, config.lease_seconds)
         settler = Settler(pool, event_log, reservations, watches)
-        reaper = Reaper(pool, event_log, config.lease_seconds, settler, watches)
         cancels = await stack.enter_async_context(Cancels(client, secrets))
+        health = Health(config.provider_concurrency)
+        admission = Admission(reservations, specs, health)
         driver = Driver(
             executor_id,
             pool,
             event_log,
             leases,
             Runner(tool_processes, Providers(client, secrets), cancels),
-            reservations,
-            specs,
+            admission,
             settler,
             watches,
         )
-        dispatcher = Dispatcher(executor_id, pool, leases, tool_processes, driver)
+        dispatcher = Dispatcher(executor_id, pool, leases, tool_processes, admission, driver)
         keeper = Keeper(pool, reservations)
         reconciler = Reconciler(pool, reservations, config.reconcile_seconds)
         intake = Intake(pool, event_log, dispatcher, keeper, broker, config.lease_seconds)
-        availability = Availability(executor_id, catalog, specs, pool, tool_processes)
-        relay = Relay(pool, broker, "executor", events_pb2.EventBatch, event_log.appended)
+        availability = Availability(executor_id, catalog, specs, health, pool, tool_processes)
+        health.tell(room=(dispatcher.poke,), turns=(dispatcher.poke, availability.poke))
         meters.HELD.set_function(lambda: len(leases))
 
         async def is_ready() -> bool:
@@ -105,10 +107,11 @@ async def serve(stop: asyncio.Event) -> None:
 
         loops = (
             *driver.loops,
+            admission.run,
             intake.run,
             keeper.run,
             leases.run,
-            reaper.run,
+            Reaper(pool, event_log, config.lease_seconds, settler, watches).run,
             reconciler.run,
             Due(
                 *(pool, event_log, config.lease_seconds, config.indeterminate_seconds),
@@ -116,7 +119,7 @@ async def serve(stop: asyncio.Event) -> None:
             ).run,
             settler.run,
             watches.run,
-            relay.run,
+            Relay(pool, broker, "executor", events_pb2.EventBatch, event_log.appended).run,
             dispatcher.run,
             availability.run,
             lambda: listen(

@@ -1,7 +1,7 @@
 """Finds jobs whose worker is gone, by their leases, and moves them on."""
 
 from services.executor import endings, mapping, meters
-from services.executor.jobs import Transition, after_lost_attempt
+from services.executor.jobs import Transition, after_lost_attempt, after_lost_look
 from services.executor.patience import Patience
 from services.executor.settlement import Settler
 from services.executor.store import lost
@@ -67,4 +67,6 @@ def next_step(found: Lost) -> Transition:
     terms = mapping.stored_terms(found.quote)
     if job.cancel_requested_at:
         return endings.canceled((job.job_id, job.fence), terms, 0)
+    if found.may_resume is not None:
+        return after_lost_look(job.job_id, job.fence, terms, found.may_resume)
     return after_lost_attempt(job.job_id, job.fence, terms, found.retry, job.attempts, "LEASE_EXPIRED")

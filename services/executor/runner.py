@@ -1,65 +1,73 @@
 """Calls of tools, wherever they run: a handler in a tool process, or a provider over HTTP."""
 
 import asyncio
+import functools
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from services.executor.jobs import Retry
+from services.executor.leases import Held
 from services.executor.pool import CallTimedOutError, WorkerLostError, WorkerPool
-from services.executor.providers.answers import ProviderCall, Work
+from services.executor.providers.answers import ProviderCall
+from services.executor.providers.begun import Begun
 from services.executor.providers.calls import Providers
 from services.executor.providers.cancels import Cancels
 from services.executor.providers.client import NoAnswerError
+from services.executor.providers.course import Course
 from services.executor.providers.files import input_file
+from services.executor.providers.health import alone
 from services.executor.providers.plan import HttpPlan
 from services.executor.specs import RunSpec
-from services.executor.store.rows import Claim
 from services.executor.worker import ToolAnswer, ToolCall
 
-# Calls of providers at once; they wait, and need no process.
-PROVIDER_CALLS_MAX = 64
+Keep = Callable[[Held, Begun], Awaitable[None]]
 
 
 class Runner:
-    """One a process. `slot` bounds how many calls are made at once; it is held during `run`."""
+    """One a process. One of `processes` is held during `run` of a tool that runs here, `held.visit` of another."""
 
     def __init__(self, tool_processes: WorkerPool, providers: Providers, cancels: Cancels) -> None:
         self._tool_processes = tool_processes
         self._providers = providers
         self._cancels = cancels
-        self._processes = asyncio.Semaphore(tool_processes.size)
-        self._calls = asyncio.Semaphore(PROVIDER_CALLS_MAX)
+        self.processes = asyncio.Semaphore(tool_processes.size)
 
-    def slot(self, spec: RunSpec) -> asyncio.Semaphore:
-        """What a call of this tool waits for."""
-        return self._processes if spec.http is None else self._calls
-
-    async def run(self, spec: RunSpec, claim: Claim, timeout_seconds: float, work: Work) -> ToolAnswer:
-        """The tool's answer; raises CallTimedOutError, or WorkerLostError where nobody knows how the call ended.
-
-        What becomes of a provider's call is noted in `work`, also where there is no answer.
-        """
+    async def run(self, spec: RunSpec, held: Held, keep: Keep) -> ToolAnswer:
+        """The tool's answer; raises CallTimedOutError, WorkerLostError where nobody knows how the call ended, or what
+        `keep` raises, which is called with what a provider has begun. What becomes of a provider's call is noted in
+        `held.course`, also where there is no answer."""
         if spec.http is not None:
-            return await self._ask(spec, spec.http, claim, timeout_seconds, work)
-        call = ToolCall(spec.handler, claim.input_json, claim.files, dict(spec.pointers))
-        return await self._tool_processes.run(call, timeout_seconds)
+            return await self._ask(spec, spec.http, held, keep)
+        call = ToolCall(spec.handler, held.claim.input_json, held.claim.files, dict(spec.pointers))
+        return await self._tool_processes.run(call, held.seconds_left())
 
-    def stop_work(self, spec: RunSpec, work: Work) -> None:
+    def stop_work(self, spec: RunSpec, course: Course) -> None:
         """Has the provider stop what it is at for a call that ended without its answer, where there is a way."""
         if spec.http is not None:
-            self._cancels.begin(spec.http, work)
+            self._cancels.begin(spec.http, course)
 
-    async def _ask(self, spec: RunSpec, plan: HttpPlan, claim: Claim, timeout_seconds: float, work: Work) -> ToolAnswer:
-        files = {name: input_file(data, claim.media_types[name], name) for name, data in claim.files.items()}
+    async def _ask(self, spec: RunSpec, plan: HttpPlan, held: Held, keep: Keep) -> ToolAnswer:
+        claim, visit = held.claim, held.visit or alone()
         call = ProviderCall(
-            plan, json.loads(claim.input_json), files, spec.retry is Retry.SAFE, spec.units, spec.misfit, work
+            plan,
+            json.loads(claim.input_json),
+            {name: input_file(data, claim.media_types[name], name) for name, data in claim.files.items()},
+            spec.retry is Retry.SAFE,
+            spec.units,
+            spec.misfit,
+            begun=Begun(claim.work.provider_request_id, claim.work.answer_json) if claim.work else None,
+            keep=functools.partial(keep, held),
+            visit=visit,
+            course=held.course,
         )
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with asyncio.timeout(held.seconds_left()):
                 return await self._providers.run(call)
         except TimeoutError as error:
+            visit.ran_out_of_time()
             raise CallTimedOutError from error
         except NoAnswerError as error:
             raise WorkerLostError(str(error)) from error
         finally:
-            work.report = replace(work.report, provider=spec.provider)
+            held.course.report = replace(held.course.report, provider=spec.provider)

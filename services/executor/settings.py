@@ -38,6 +38,9 @@ class Settings(ServiceSettings):
     provider_bases: Bases = Field(
         default={}, description="where providers are called instead: https://api.example.com=http://proxy:8080, …"
     )
+    provider_concurrency: int = Field(
+        default=16, ge=1, le=64, description="calls of one provider under way at once; of all there are at most 64"
+    )
     workers: int = Field(
         default_factory=lambda: max(os.cpu_count() or 1, 2),
         ge=1,

@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +127,12 @@ class RunSpecs:
             token = page.next_page_token
             if not token:
                 return
+
+    def providers(self) -> Iterator[tuple[str, str]]:
+        """Of each version known here that calls a provider: `slug/version`, and the provider's host."""
+        for (slug, version), spec in self._known.items():
+            if spec.http is not None:
+                yield f"{slug}/{version}", spec.http.host
 
     def obstacle(self, spec: RunSpec) -> catalog_pb2.UnavailableReason:
         """What keeps a tool from running here; looked at again after five seconds."""

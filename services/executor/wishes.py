@@ -42,7 +42,8 @@ def cancel(standing: Standing, wish: Wish) -> Decision:
     job = standing.job
     match job.state:
         case State.QUEUED:
-            return endings.canceled_unbegun((job.job_id, job.fence), mapping.stored_terms(standing.quote), wish)
+            terms = mapping.stored_terms(standing.quote)
+            return endings.canceled_waiting((job.job_id, job.fence), terms, wish, standing.begun)
         case State.RUNNING:
             return None if job.cancel_requested_at else wish
         case State.CANCELED:

@@ -21,11 +21,11 @@ MICROS = 1_000_000
 class Saga:
     """Calls of ledger, catalog and executor as the gateway makes them."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, executor: str = "executor") -> None:
         self.services = services
         self.ledger = services.peer("ledger")
         self.catalog = services.peer("catalog")
-        self.executor = services.peer("executor")
+        self.executor = services.peer(executor)
         self.ledger_stub: Any = ledger_pb2_grpc.LedgerServiceStub(self.ledger.channel)
         self.catalog_stub: Any = catalog_pb2_grpc.CatalogServiceStub(self.catalog.channel)
         self.executor_stub: Any = executor_pb2_grpc.ExecutorServiceStub(self.executor.channel)

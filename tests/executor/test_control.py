@@ -221,7 +221,7 @@ async def test_a_job_to_be_canceled_never_goes_back_to_the_queue(store: Store) -
     await store.cancel(job.job_id)
     for step in (
         endings.not_called(key(job)),
-        endings.handed_over(key(job), terms(), Retry.SAFE, 1, 9),
+        endings.handed_over(key(job), terms(), Retry.SAFE, 1, 9, resumable=False),
         after_lost_attempt(*key(job), terms(), Retry.UNSAFE, 1, "TEST"),
     ):
         assert await store.move(step) is None

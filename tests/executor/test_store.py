@@ -12,6 +12,7 @@ from services.executor import events
 from services.executor.jobs import Cost, Retry, Settlement, State, Terms, Transition, after_lost_attempt
 from services.executor.store import attempts, claims, lost, queries, settlements, submissions
 from services.executor.store.attempts import Beginning
+from services.executor.store.claims import Shunned
 from services.executor.store.rows import Job
 from services.executor.store.settlements import Settled
 from services.executor.store.submissions import Accepted, Submission
@@ -143,6 +144,21 @@ async def test_what_is_put_back_can_be_claimed_after_its_delay(store: Store) -> 
     (row,) = (await queries.jobs(store.pool, [job.job_id])).values()
     assert (row.state, row.attempts, row.fence) == (State.QUEUED, 0, job.fence + 1)
     assert len(await store.kinds()) == 1
+
+
+async def test_what_could_not_be_admitted_is_left_in_the_queue(store: Store, database: Database) -> None:
+    """All jobs of a provider without a place; of one that is down, those that were not begun and can still wait."""
+    await store.accept(submission())
+    full = Shunned(full=["echo/1"])
+    down = Shunned(down=["echo/1"], down_seconds=3600)
+    assert await claims.claim(store.pool, ALICE, 1, 0, full) == []
+    assert await claims.claim(store.pool, ALICE, 1, 0, down) == []
+    assert await claims.claim(store.pool, ALICE, 1, 0, Shunned(full=["echo/2"], down=["other/1"], down_seconds=3600))
+    with psycopg.connect(database.owner_dsn, autocommit=True) as connection:
+        connection.execute("UPDATE job SET attempts = 1")
+        assert await claims.claim(store.pool, ALICE, 1, 0, down)
+        connection.execute("UPDATE job SET attempts = 0, created_at = created_at - interval '2 h'")
+    assert await claims.claim(store.pool, ALICE, 1, 0, down)
 
 
 async def test_an_outcome_is_written_once(store: Store) -> None:

@@ -123,10 +123,10 @@ def test_timing_takes_part_in_what_makes_two_requests_the_same() -> None:
 
     def fingerprint(respond_async: bool = False, **members: Any) -> bytes:
         said = timing.of(shapes.ExecuteBody(input=msgspec.Raw(b"{}"), **members), respond_async).said
-        return idempotency.fingerprint("POST", "/x", "0", "", {}, said)
+        return idempotency.fingerprint("x", "0", "", {}, said)
 
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    assert fingerprint() == fingerprint(respond_async=True) == idempotency.fingerprint("POST", "/x", "0", "", {})
+    assert fingerprint() == fingerprint(respond_async=True) == idempotency.fingerprint("x", "0", "", {})
     others = [
         fingerprint(),
         fingerprint(run_after=noon),
@@ -202,7 +202,7 @@ async def test_an_operator_settles_a_job_of_which_nothing_is_known(system: Syste
         ({"status": "CANCELED", "reason": "x"}, "status"),
         ({"status": "SUCCEEDED", "reason": "x", "output": [1]}, "output"),
         ({"status": "FAILED", "reason": "x", "output": {}}, "output"),
-        ({"status": "FAILED", "reason": "x", "units": {"second": -1}}, "units"),
+        ({"status": "FAILED", "reason": "x", "units": {"second": -1}}, "units[...]"),
     ],
 )
 async def test_a_word_that_makes_no_sense_is_refused(system: System, body: dict[str, Any], field: str) -> None:

@@ -25,13 +25,17 @@ STOP_SECONDS = 20
 
 
 class Services:
-    """Starts, kills and restarts services; everything ends with the test."""
+    """Starts, kills and restarts services; everything ends with the test.
+
+    `executor-2` is a second executor, on the same database; nobody calls it unless a test does.
+    """
 
     def __init__(self, databases: Databases, nats_url: str, folder: Path) -> None:
         self._databases = databases
         self._nats_url = nats_url
         self._folder = folder
         self._addresses: Addresses = choose_addresses(0)
+        self._others: dict[str, Addresses] = {}
         self._credentials: Credentials = draw()
         self._files = write_secret_files(folder, self._credentials)
         self._own: dict[str, Database] = {}
@@ -59,14 +63,15 @@ class Services:
 
     def address(self, service: str) -> str:
         """host:port of a service's gRPC server."""
-        return self._addresses.grpc_address(service)
+        return self._own_addresses(service).grpc_address(_service(service))
 
     def ops_url(self, service: str) -> str:
         """Where a service tells its metrics and readiness."""
-        return f"http://{self._addresses.ops_address(service)}"
+        return f"http://{self._own_addresses(service).ops_address(_service(service))}"
 
     def database(self, service: str) -> Database:
         """The service's database."""
+        service = _service(service)
         if service not in self._own:
             self._own[service] = self._databases.create(service)
             if service == "gateway":
@@ -84,7 +89,7 @@ class Services:
 
     def peer(self, service: str) -> Peer:
         """A channel to a service, as the gateway."""
-        peer = Peer(service, self.address(service), self.token)
+        peer = Peer(_service(service), self.address(service), self.token)
         self._peers.append(peer)
         return peer
 
@@ -175,9 +180,17 @@ class Services:
         await eventually(lambda: process.poll() is not None, seconds, f"{name} never reached its point")
         assert process.returncode == -signal.SIGKILL, self.last_words(name)
 
+    def _own_addresses(self, name: str) -> Addresses:
+        if name in SERVICES:
+            return self._addresses
+        if name not in self._others:
+            self._others[name] = choose_addresses(0)
+        return self._others[name]
+
     def _spawn(self, name: str, *launcher: str) -> None:
+        service = SERVICES[_service(name)]
         environment = service_environment(
-            SERVICES[name],
+            service,
             inherited={**os.environ, **self.providers},  # noqa: TID251 (children run in the environment of the tests)
             addresses=self._addresses,
             credentials=self._credentials,
@@ -185,13 +198,20 @@ class Services:
             dsn=self.database(name).dsn,
             nats_url=self._nats_url,
         )
+        environment["SCRIP_GRPC_LISTEN"] = self.address(name)
+        environment["SCRIP_OPS_LISTEN"] = self.ops_url(name).removeprefix("http://")
         environment |= self.settings.get(name, {})
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                guarded([sys.executable, "-m", *launcher, SERVICES[name].module]),
+                guarded([sys.executable, "-m", *launcher, service.module]),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+
+
+def _service(name: str) -> str:
+    """`executor` of `executor-2`."""
+    return name.partition("-")[0]

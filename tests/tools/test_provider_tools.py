@@ -8,10 +8,10 @@ import pytest
 
 from services.catalog.schemas import Schema
 from services.executor.providers import calls, hosts
-from services.executor.providers.answers import Work
 from services.executor.providers.calls import Providers
 from services.executor.providers.cancels import Cancels
 from services.executor.providers.client import Client
+from services.executor.providers.course import Course
 from services.executor.providers.requests import rendered, signed
 from services.executor.providers.secrets import Secrets
 from services.executor.worker import Answer
@@ -82,7 +82,7 @@ async def test_an_answer_leads_to_what_it_means(slug: str, name: str) -> None:
     assert output == case["output"]
     used = case.get("units")
     assert answer.units == ({"": used} if isinstance(used, int) else used)
-    assert call.work.report.request_id == case.get("request_id", "")
+    assert call.course.report.request_id == case.get("request_id", "")
     assert Schema(_without_files(manifest.output_schema)).violations(output) == []
     assert len(provider.asked) == len(case["answers"])
 
@@ -99,8 +99,8 @@ async def test_work_under_way_is_stopped_as_its_provider_wants(slug: str) -> Non
     assert plan.auth is not None and plan.cancel is not None
     client = Client({}, httpx.MockTransport(provider))
     async with Cancels(client, Secrets(None, {plan.auth.secret.upper(): SECRET})) as cancels:
-        cancels.begin(plan, Work())
-        cancels.begin(plan, Work(told["submitted"]))
+        cancels.begin(plan, Course())
+        cancels.begin(plan, Course(told["submitted"]))
     await client.close()
     (asked,) = provider.asked
     assert f"{asked.method} {asked.url}" == f"{told['request']['method']} {told['request']['url']}"

@@ -12,8 +12,8 @@ from services.cli.local.ports import HOST
 from services.cli.local.services import SERVICES, Service
 
 NOT_INHERITED = ("SCRIP_", "PG")
-# What the executor is given besides, for providers: keys, and where to call them instead.
-PROVIDERS = ("SCRIP_SECRET_", "SCRIP_PROVIDER_BASES")
+# What the executor is given besides, for providers: keys, where to call them instead, and how often.
+PROVIDERS = ("SCRIP_SECRET_", "SCRIP_PROVIDER_")
 # What the gateway is given besides.
 ACCOUNT_RATE = "SCRIP_ACCOUNT_RATE_PER_MINUTE"
 

@@ -2,28 +2,21 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.executor.jobs import NO_REPORT, ProviderReport
+from services.executor.providers.begun import Begun
+from services.executor.providers.course import Course
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File, plain
+from services.executor.providers.health import Visit, alone
 from services.executor.providers.plan import HttpPlan
 from services.executor.providers.responses import UnreadableError
 from services.executor.worker import OUTPUT_BYTES_MAX, Answer, ToolAnswer
 from services.runtime import templates
 from services.runtime.expressions import evaluate
 from services.runtime.templates import ABSENT
-
-
-@dataclass(slots=True)
-class Work:
-    """What a provider is at for one call, and what is known of it; grows as the call goes on, and outlives it."""
-
-    submitted: Any = None
-    """What it answered when it was asked for it; None: nothing is known to be under way there."""
-    report: ProviderReport = NO_REPORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +32,13 @@ class ProviderCall:
     """By unit: expression for how many were used."""
     misfit: Callable[[Any], str] = lambda _output: ""
     """What in an output is not as the tool's schema says; empty: nothing."""
-    work: Work = field(default_factory=Work)
-    """Where it is noted what is under way at the provider."""
+    begun: Begun | None = None
+    """Work that the provider has begun already: it is not asked for again."""
+    keep: Callable[[Begun], Awaitable[None]] | None = None
+    """Called with what the provider has begun, before it is looked at."""
+    visit: Visit = field(default_factory=alone)
+    """Its place at the provider."""
+    course: Course = field(default_factory=Course)
 
 
 def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:

@@ -6,21 +6,21 @@ the call's time is over. Whatever is said to the caller is passed through the ma
 """
 
 import asyncio
-import contextlib
 import itertools
-import math
-import random
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any
 
 from services.executor.jobs import ProviderReport
 from services.executor.providers import errors
 from services.executor.providers.answers import ProviderCall, failed, output_of, told, usage_of
+from services.executor.providers.begun import Begun, begun
 from services.executor.providers.client import Client, NoAnswerError, NotSentError, TooLargeError
+from services.executor.providers.downloads import downloaded
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File
+from services.executor.providers.health import ProviderDownError
 from services.executor.providers.hosts import ForbiddenHostError, check_host
+from services.executor.providers.pauses import backoff, retry_after
 from services.executor.providers.plan import PollPlan, RequestPlan, hosts_of
 from services.executor.providers.requests import rendered, signed
 from services.executor.providers.responses import Response, UnreadableError, body_of
@@ -30,8 +30,6 @@ from services.runtime import clock
 from services.runtime.expressions import ExpressionError, evaluate
 
 SENDS_MAX = 3
-BACKOFF_SECONDS = 0.5
-RETRY_AFTER_SECONDS_MAX = 30.0
 # Polls grow rarer up to this, so that an hour's work is not asked for every second.
 POLL_SECONDS_MAX = 15.0
 POLL_GROWTH = 1.2
@@ -54,9 +52,10 @@ class Providers:
         self._secrets = secrets
 
     async def run(self, call: ProviderCall) -> ToolAnswer:
-        """The answer of one call; raises NoAnswerError where nobody knows whether the work was done.
+        """The answer of one call; raises NoAnswerError where nobody knows whether the work was done, ProviderDownError
+        where it was not and the provider is down.
 
-        However it ends, also when it is cancelled, what is known of it is in `call.work`.
+        However it ends, also when it is cancelled, what is known of it is in `call.course`.
         """
         auth = call.plan.auth
         try:
@@ -76,7 +75,7 @@ class Providers:
         except ExpressionError as error:
             answer = failed("PROVIDER_ANSWER_UNREADABLE", "the provider's answer does not fit the tool", str(error))
         finally:
-            call.work.report = ProviderReport(
+            call.course.report = ProviderReport(
                 request_id=mask(conversation.request_id, secret)[:REQUEST_ID_CHARACTERS_MAX],
                 status=conversation.status,
                 latency_ms=round((clock.monotonic() - began) * 1000),
@@ -92,6 +91,7 @@ class _Conversation:
         self._client = client
         self._call = call
         self._plan = call.plan
+        self._visit = call.visit
         self._secret = secret
         self._context: dict[str, Any] = {"input": {**call.input, **call.files}, "files": {}}
         self.status = 0
@@ -101,18 +101,23 @@ class _Conversation:
     async def answer(self) -> ToolAnswer:
         """Asks, waits, reads."""
         plan, context = self._plan, self._context
-        if plan.upload:
-            await self._upload(plan.upload)
-        # While work is under way elsewhere its answers are JSON; only the last one is what the manifest says.
-        await self._ask(plan.request, "json" if plan.poll else plan.response.read, self._call.may_repeat)
+        if self._call.begun:
+            self._resume(self._call.begun)
+        else:
+            if plan.upload:
+                await self._upload(plan.upload)
+            # While work is under way elsewhere its answers are JSON; only the last one is what the manifest says.
+            await self._ask(plan.request, "json" if plan.poll else plan.response.read, self._call.may_repeat)
+            await self._keep()
         if plan.poll:
-            self._call.work.submitted = context["submitted"] = context["body"]
+            self._call.course.submitted = context["submitted"] = context["body"]
             await self._wait(plan.poll)
             if plan.result:
                 await self._look(plan.result, plan.response.read)
         self._check_content()
         for name, expression in plan.response.fetch.items():
-            context["files"][name] = await self._downloaded(name, evaluate(expression, context))
+            found = evaluate(expression, context)
+            context["files"][name] = await downloaded(self._client, name, found, hosts_of(plan))
         answer = output_of(self._call, context)
         if answer.answer is Answer.OUTPUT and self._call.units:
             self.usage = usage_of(self._call.units, context)
@@ -133,25 +138,47 @@ class _Conversation:
             request = signed(rendered(plan, self._context), self._plan.auth, self._secret)
         except ExpressionError as error:
             raise _Ended(failed("TOOL_FAILED", "the tool cannot ask its provider for this", str(error))) from error
-        for count in range(1, SENDS_MAX + 1):
-            is_last = count == SENDS_MAX
-            pause = _backoff(count)
+        for count in itertools.count(1):
+            pause = backoff(count)
             try:
-                response = await self._client.send(request)
+                response = await self._visit.ask(self._client.send(request))
             except NotSentError:
-                if is_last:
+                if not self._asks_again(count):
                     raise
             except NoAnswerError:
-                if is_last or not may_repeat:
+                if not may_repeat or not self._asks_again(count):
                     raise
             else:
                 failure = self._read(response, read)
                 if failure is None:
                     return
-                if is_last or failure.means != "retry" or not (may_repeat or failure.nothing_done):
+                again = failure.means == "retry" and (may_repeat or failure.nothing_done)
+                if not again or not self._asks_again(count):
                     raise _Ended(told(failure, response.status))
-                pause = _retry_after(response, count)
+                pause = retry_after(response, count)
             await asyncio.sleep(pause)
+
+    def _asks_again(self, count: int) -> bool:
+        """Whether what may be asked again is, after `count` times; raises ProviderDownError where it is to wait."""
+        if self._visit.is_down:
+            raise ProviderDownError
+        return count < SENDS_MAX and self._visit.may_ask_again()
+
+    async def _keep(self) -> None:
+        """Where more is to be asked, lets any executor go on from here. Until this is done nobody else knows that there
+        is work: who dies between the provider's answer and this leaves it unknown whether there is."""
+        plan = self._plan
+        is_all = not plan.poll and not plan.response.fetch
+        if is_all or self._call.keep is None or isinstance(self._context["body"], File):
+            return
+        if found := begun(self._context, self.request_id, self._secret):
+            await self._call.keep(found)
+
+    def _resume(self, begun: Begun) -> None:
+        """Takes up what another executor asked for."""
+        self._context |= begun.context()
+        self.status = self._context["status"]
+        self.request_id = begun.request_id
 
     async def _look(self, plan: RequestPlan, read: str) -> None:
         """Asks about work that is under way, or for its result. The provider bills it, so what may be over later is
@@ -161,9 +188,9 @@ class _Conversation:
         check_host(request.url, hosts_of(self._plan))
         request = signed(request, self._plan.auth, self._secret)
         for count in itertools.count(1):
-            pause = _backoff(count)
+            pause = backoff(count)
             try:
-                response = await self._client.send(request)
+                response = await self._visit.look(self._client.look(request))
             except (NotSentError, NoAnswerError):
                 pass
             else:
@@ -172,7 +199,7 @@ class _Conversation:
                     return
                 if failure.means != "retry":
                     raise _Ended(told(failure, response.status))
-                pause = _retry_after(response, count)
+                pause = retry_after(response, count)
             await asyncio.sleep(pause)
 
     def _read(self, response: Response, read: str) -> Failure | None:
@@ -189,19 +216,24 @@ class _Conversation:
 
     async def _wait(self, poll: PollPlan) -> None:
         """Asks until the work is done; the call's own time limit ends the wait. Asking does nothing twice."""
-        pause = poll.every_ms / 1000
-        while True:
-            state = evaluate(poll.status, self._context)
-            if state in poll.done:
-                # A result that is asked for apart takes the place of the body.
-                self._context["polled"] = self._context["body"]
-                return
-            for states, means in ((poll.refused, "refused"), (poll.failed, "failed")):
-                if state in states:
-                    raise _Ended(told(Failure(means, self._said(poll.message)), self.status))
+        # What another executor has waited for is looked at at once.
+        pause = 0.0 if self._call.begun else poll.every_ms / 1000
+        while not self._is_done(poll):
             await asyncio.sleep(pause)
             pause = max(min(pause * POLL_GROWTH, POLL_SECONDS_MAX), poll.every_ms / 1000)
             await self._look(poll.request, "json")
+
+    def _is_done(self, poll: PollPlan) -> bool:
+        """Whether the last answer says so; one that says how else it ended ends the call."""
+        state = evaluate(poll.status, self._context)
+        if state in poll.done:
+            # A result that is asked for apart takes the place of the body.
+            self._context["polled"] = self._context["body"]
+            return True
+        for states, means in ((poll.refused, "refused"), (poll.failed, "failed")):
+            if state in states:
+                raise _Ended(told(Failure(means, self._said(poll.message)), self.status))
+        return False
 
     def _check_content(self) -> None:
         """Some providers say with success that they did nothing."""
@@ -213,40 +245,3 @@ class _Conversation:
     def _said(self, expression: str) -> str:
         said = evaluate(expression, self._context) if expression else None
         return said if isinstance(said, str) else errors.said_by(self._context)
-
-    async def _downloaded(self, name: str, found: Any) -> File | list[File]:
-        """The files that the answer names; no secret goes with asking for them."""
-        files = [await self._file(url, name) for url in (found if isinstance(found, list) else [found]) if url]
-        if not files:
-            raise UnreadableError(f"the answer names no file where {name} should be")
-        return files if isinstance(found, list) else files[0]
-
-    async def _file(self, url: Any, name: str) -> File:
-        """It is made and billed: whatever may be over later is waited out here too."""
-        if not isinstance(url, str):
-            raise UnreadableError(f"the answer has no URL where {name} should be")
-        check_host(url, hosts_of(self._plan))
-        for count in itertools.count(1):
-            with contextlib.suppress(NoAnswerError, NotSentError):
-                response = await self._client.fetch(url)
-                if response.status == HTTPStatus.OK:
-                    return File(response.content, response.media_type or "application/octet-stream", name)
-                if not errors.is_transient(response.status):
-                    raise UnreadableError(f"the file that the provider made answers with status {response.status}")
-            await asyncio.sleep(_backoff(count))
-        raise AssertionError("it counts for ever")
-
-
-def _backoff(count: int) -> float:
-    return min(BACKOFF_SECONDS * float(2 ** min(count - 1, 10)), POLL_SECONDS_MAX) * (0.5 + random.random())  # noqa: S311 (spreads callers)
-
-
-def _retry_after(response: Response, count: int) -> float:
-    """Seconds as the provider wants them, within bounds; else our own."""
-    millis = response.headers.get("retry-after-ms", "")
-    seconds = response.headers.get("retry-after", "")
-    try:
-        wanted = float(millis) / 1000 if millis else float(seconds)
-    except ValueError:
-        return _backoff(count)
-    return min(max(wanted, 0.0), RETRY_AFTER_SECONDS_MAX) if math.isfinite(wanted) else _backoff(count)

@@ -6,8 +6,8 @@ As best it can: what the job costs does not depend on it, so nothing waits for i
 import asyncio
 from typing import Self
 
-from services.executor.providers.answers import Work
 from services.executor.providers.client import Client, NoAnswerError, NotSentError, TooLargeError
+from services.executor.providers.course import Course
 from services.executor.providers.errors import is_transient
 from services.executor.providers.hosts import ForbiddenHostError, check_host
 from services.executor.providers.plan import HttpPlan, RequestPlan, hosts_of
@@ -34,14 +34,14 @@ class Cancels:
         self._secrets = secrets
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, plan: HttpPlan, work: Work) -> None:
+    def begin(self, plan: HttpPlan, course: Course) -> None:
         """Has work stopped that is under way, beside the caller."""
-        if plan.cancel is None or work.submitted is None:
+        if plan.cancel is None or course.submitted is None:
             return
         if len(self._tasks) >= CANCELS_MAX:
             log.warning("provider_cancel_left_out", limit=CANCELS_MAX)
             return
-        task = asyncio.create_task(self._stop(plan, plan.cancel, work))
+        task = asyncio.create_task(self._stop(plan, plan.cancel, course))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -53,9 +53,9 @@ class Cancels:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CANCEL_SECONDS)
 
-    async def _stop(self, plan: HttpPlan, cancel: RequestPlan, work: Work) -> None:
+    async def _stop(self, plan: HttpPlan, cancel: RequestPlan, course: Course) -> None:
         try:
-            request = self._request(plan, cancel, work)
+            request = self._request(plan, cancel, course)
             async with asyncio.timeout(CANCEL_SECONDS):
                 status = await self._sent(request)
         except (ExpressionError, ForbiddenHostError, MissingSecretError, TooLargeError, TimeoutError) as error:
@@ -63,8 +63,8 @@ class Cancels:
         else:
             log.info("provider_cancel_sent", status=status)
 
-    def _request(self, plan: HttpPlan, cancel: RequestPlan, work: Work) -> Request:
-        request = rendered(cancel, {"submitted": work.submitted})
+    def _request(self, plan: HttpPlan, cancel: RequestPlan, course: Course) -> Request:
+        request = rendered(cancel, {"submitted": course.submitted})
         # The provider may have given the URL, and the secret goes with it.
         check_host(request.url, hosts_of(plan))
         return signed(request, plan.auth, self._secrets.get(plan.auth.secret) if plan.auth else "")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import h2.exceptions
 import httpx
 
 from services.executor.providers import hosts
@@ -13,6 +14,10 @@ CONNECT_SECONDS = 10.0
 # What one answer may have; an output has seven, base64 included.
 RESPONSE_BYTES_MAX = 10 * 1024 * 1024
 CONNECTIONS_MAX = 256
+# How long a connection on which something can be asked again may be silent.
+READ_SECONDS = 30.0
+# httpx lets the latter two of a shared connection that broke under a request through as they are.
+_BROKEN = (httpx.HTTPError, h2.exceptions.H2Error, KeyError)
 USER_AGENT = "scrip/0.1"
 
 
@@ -33,29 +38,31 @@ class Client:
 
     def __init__(self, bases: Mapping[str, str], transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._bases = dict(bases)
-        self._http = httpx.AsyncClient(
-            transport=transport,
-            follow_redirects=False,
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=64),
-            headers={"user-agent": USER_AGENT},
-            trust_env=False,
-        )
+        # A request for work has its connection to itself: one that breaks leaves one call unknown, and an answer may
+        # take as long as the call. What can be asked again shares connections, and one that is silent is given up.
+        self._asking = _http(transport, httpx.Timeout(None, connect=CONNECT_SECONDS), http2=False)
+        self._looking = _http(transport, httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None), http2=True)
 
     async def close(self) -> None:
         """Ends all connections."""
-        await self._http.aclose()
+        await self._asking.aclose()
+        await self._looking.aclose()
 
     async def send(self, request: Request) -> Response:
-        """The answer to a request that a manifest describes; raises NotSentError, NoAnswerError or TooLargeError."""
+        """The answer to a request for work; raises NotSentError, NoAnswerError or TooLargeError."""
         url, _ = hosts.redirected(request.target, self._bases)
-        return await self._exchange(self._built(request, url))
+        return await _exchange(self._asking, _built(self._asking, request, url))
+
+    async def look(self, request: Request) -> Response:
+        """The answer to a request that does nothing twice; raises the same."""
+        url, _ = hosts.redirected(request.target, self._bases)
+        return await _exchange(self._looking, _built(self._looking, request, url))
 
     async def fetch(self, url: str) -> Response:
         """What a URL that a provider gave leads to; the caller checked its host. Raises ForbiddenHostError as well."""
         target, is_elsewhere = hosts.redirected(url, self._bases)
         if is_elsewhere:
-            return await self._exchange(self._http.build_request("GET", target))
+            return await _exchange(self._looking, self._looking.build_request("GET", target))
         host = hosts.host_of(url)
         try:
             address = await hosts.public_address(host)
@@ -63,37 +70,50 @@ class Client:
             raise NotSentError(f"{host} was not found") from error
         # To the address that was looked at, whatever the name stands for a moment later.
         pinned = httpx.URL(url).copy_with(host=address)
-        request = self._http.build_request("GET", pinned, headers={"host": host}, extensions={"sni_hostname": host})
-        return await self._exchange(request)
+        request = self._looking.build_request("GET", pinned, headers={"host": host}, extensions={"sni_hostname": host})
+        return await _exchange(self._looking, request)
 
-    def _built(self, request: Request, url: str) -> httpx.Request:
-        if request.parts is None:
-            return self._http.build_request(
-                request.method, url, headers=dict(request.headers), content=request.content or None
-            )
-        # A field without a file name is no file; so even a form without one is sent as multipart.
-        files = [
-            (name, (value["name"], value.data, value["media_type"]) if isinstance(value, File) else (None, value))
-            for name, value in request.parts
-        ]
-        return self._http.build_request(request.method, url, headers=dict(request.headers), files=files)
 
-    async def _exchange(self, request: httpx.Request) -> Response:
-        try:
-            response = await self._http.send(request, stream=True)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-            raise NotSentError(f"{request.url.host}: {type(error).__name__}") from error
-        except httpx.HTTPError as error:
-            raise NoAnswerError(f"{request.url.host}: {type(error).__name__}") from error
-        try:
-            content = bytearray()
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                if len(content) > RESPONSE_BYTES_MAX:
-                    raise TooLargeError(f"the answer has more than {RESPONSE_BYTES_MAX:,} bytes")
-        except httpx.HTTPError as error:
-            raise NoAnswerError(f"{request.url.host}: {type(error).__name__}") from error
-        finally:
-            await response.aclose()
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Response(response.status_code, headers, bytes(content))
+def _http(transport: httpx.AsyncBaseTransport | None, timeout: httpx.Timeout, *, http2: bool) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=transport,
+        follow_redirects=False,
+        timeout=timeout,
+        limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=64),
+        headers={"user-agent": USER_AGENT},
+        trust_env=False,
+        http2=http2,
+    )
+
+
+def _built(http: httpx.AsyncClient, request: Request, url: str) -> httpx.Request:
+    headers = dict(request.headers)
+    if request.parts is None:
+        return http.build_request(request.method, url, headers=headers, content=request.content or None)
+    # A field without a file name is no file; so even a form without one is sent as multipart.
+    files = [
+        (name, (value["name"], value.data, value["media_type"]) if isinstance(value, File) else (None, value))
+        for name, value in request.parts
+    ]
+    return http.build_request(request.method, url, headers=headers, files=files)
+
+
+async def _exchange(http: httpx.AsyncClient, request: httpx.Request) -> Response:
+    try:
+        response = await http.send(request, stream=True)
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+        raise NotSentError(f"{request.url.host}: {type(error).__name__}") from error
+    except _BROKEN as error:
+        raise NoAnswerError(f"{request.url.host}: {type(error).__name__}") from error
+    try:
+        content = bytearray()
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > RESPONSE_BYTES_MAX:
+                raise TooLargeError(f"the answer has more than {RESPONSE_BYTES_MAX:,} bytes")
+    except _BROKEN as error:
+        raise NoAnswerError(f"{request.url.host}: {type(error).__name__}") from error
+    finally:
+        await response.aclose()
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Response(response.status_code, headers, bytes(content))

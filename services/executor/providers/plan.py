@@ -96,6 +96,11 @@ class HttpPlan:
     request_id: str = ""
     """Expression for the provider's own id of the call."""
 
+    @property
+    def host(self) -> str:
+        """Of the request; it holds no expression."""
+        return host_of(self.request.url.partition("${")[0])
+
 
 def plan_of(run: Mapping[str, Any]) -> HttpPlan:
     """The plan of a manifest's `run`, which the catalog has checked."""

@@ -5,6 +5,7 @@ Values stay in this process. Whatever text leaves a call is passed through `mask
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 MASK = "***"
 # A shorter value would mask half of every text.
@@ -62,3 +63,16 @@ class Secrets:
 def mask(text: str, secret: str) -> str:
     """The text without the secret."""
     return text.replace(secret, MASK) if len(secret) >= MASKED_CHARACTERS_LEAST else text
+
+
+def masked(value: Any, secret: str) -> Any:
+    """JSON values without the secret in any of their texts, names of members included."""
+    match value:
+        case str():
+            return mask(value, secret)
+        case dict():
+            return {mask(name, secret): masked(one, secret) for name, one in value.items()}
+        case list():
+            return [masked(item, secret) for item in value]
+        case _:
+            return value

@@ -6,7 +6,9 @@ by the worker on a monotonic clock from before the statement was sent, so the wo
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from services.executor.store import works
 from services.executor.store.rows import COLUMNS, Claim, job_of, rest_of
 from services.runtime.postgres import Pool
 
@@ -15,6 +17,9 @@ WITH next AS MATERIALIZED (
     SELECT job_id FROM job
      WHERE state = 'QUEUED' AND NOT gated AND held_until <= clock_timestamp()
        AND (cancel_after IS NULL OR cancel_after > clock_timestamp())
+       AND NOT tool || '/' || tool_version = ANY(%(full)s)
+       AND NOT (tool || '/' || tool_version = ANY(%(down)s) AND attempts = 0
+                AND created_at > clock_timestamp() - make_interval(secs => %(down_seconds)s))
      ORDER BY round, priority, created_at, job_id
      LIMIT %(n)s
        FOR NO KEY UPDATE SKIP LOCKED)
@@ -51,10 +56,29 @@ UPDATE job SET fence = fence + 1, worker = '', held_until = clock_timestamp() + 
 """
 
 
-async def claim(pool: Pool, worker: str, n: int, lease_seconds: float) -> list[Claim]:
+@dataclass(frozen=True, slots=True)
+class Shunned:
+    """Versions of tools, as `slug/version`, whose jobs are left in the queue."""
+
+    full: Sequence[str] = ()
+    """Their provider has no place."""
+    down: Sequence[str] = ()
+    """It is down; what was begun before is claimed all the same, and what has waited for `down_seconds`."""
+    down_seconds: float = 0
+
+
+async def claim(pool: Pool, worker: str, n: int, lease_seconds: float, shunned: Shunned = Shunned()) -> list[Claim]:
     """Up to `n` waiting jobs, now held by `worker`, in the order of the queue."""
     async with pool.connection() as connection, connection.transaction():
-        found = await connection.execute(_CLAIM.encode(), {"n": n, "worker": worker, "lease_seconds": lease_seconds})
+        parameters = {
+            "n": n,
+            "worker": worker,
+            "lease_seconds": lease_seconds,
+            "full": list(shunned.full),
+            "down": list(shunned.down),
+            "down_seconds": shunned.down_seconds,
+        }
+        found = await connection.execute(_CLAIM.encode(), parameters)
         rows = await found.fetchall()
         # RETURNING gives rows in any order; the last columns say the queue's.
         rows.sort(key=lambda row: row[-4:])
@@ -66,8 +90,11 @@ async def claim(pool: Pool, worker: str, n: int, lease_seconds: float) -> list[C
             claims.append(Claim(job, bytes(quote), bytes(input_json), {}, {}))
             if file_count:
                 with_files.append(job.job_id)
+        by_job = {claim.job.job_id: claim for claim in claims}
+        if begun := [claim.job.job_id for claim in claims if claim.job.attempts]:
+            for begun_id, work in (await works.of(connection, begun)).items():
+                by_job[begun_id].work = work
         if with_files:
-            by_job = {claim.job.job_id: claim for claim in claims}
             contents = await connection.execute(_FILES.encode(), (with_files,))
             for job_id, name, media_type, data in await contents.fetchall():
                 claim_of_job = by_job[str(job_id)]

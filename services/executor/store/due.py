@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.executor.jobs import Transition
-from services.executor.store import attempts, gates
+from services.executor.store import attempts, gates, works
 from services.executor.store.rows import COLUMNS, Job, job_of, rest_of
 from services.executor.store.statements import Connection, run_each
 from services.executor.store.turns import TURN
@@ -16,7 +16,10 @@ BATCH = 200
 _DELAY_IS_OVER = "job.due_at <= clock_timestamp()"
 _DEADLINE_PASSED = "job.state = 'QUEUED' AND job.cancel_after <= clock_timestamp()"
 _LOOK = "SELECT job_id, account_id, tool, concurrency > 0 FROM job WHERE {condition} LIMIT {batch}"
-_TAKE = "SELECT {columns}, job.quote FROM job WHERE job_id = ANY(%s) AND {condition} FOR NO KEY UPDATE SKIP LOCKED"
+_TAKE = """
+SELECT {columns}, job.quote, {begun}
+  FROM job WHERE job_id = ANY(%s) AND {condition} FOR NO KEY UPDATE OF job SKIP LOCKED
+"""
 _TO_GATE = "UPDATE job SET due_at = NULL WHERE job_id = ANY(%s)"
 _TO_QUEUE = f"""
 UPDATE job
@@ -26,7 +29,7 @@ UPDATE job
 """
 # Never earlier than a lease after the time of a call, whatever the setting says.
 _UNKNOWN = f"""
-SELECT {COLUMNS}, job.quote
+SELECT {COLUMNS}, job.quote, true
   FROM job JOIN attempt ON attempt.job_id = job.job_id AND attempt.fence = job.fence
  WHERE job.state = 'INDETERMINATE'
    AND job.indeterminate_at <= clock_timestamp() - make_interval(secs => %(seconds)s)
@@ -46,6 +49,8 @@ class Quoted:
 
     job: Job
     quote: bytes
+    begun: bool
+    """Its tool was called: its provider has begun the work."""
 
 
 Decide = Callable[[Quoted], Transition]
@@ -95,10 +100,11 @@ async def _taken(connection: Connection, condition: str) -> list[Quoted]:
     if not seen:
         return []
     await gates.lock(connection, [(account_id, tool) for _, account_id, tool, is_limited in seen if is_limited])
-    take = _TAKE.format(columns=COLUMNS, condition=condition)
+    take = _TAKE.format(columns=COLUMNS, begun=works.BEGUN, condition=condition)
     found = await connection.execute(take.encode(), ([job_id for job_id, *_ in seen],))
     return [_quoted(row) for row in await found.fetchall()]
 
 
 def _quoted(row: Any) -> Quoted:
-    return Quoted(job_of(row), bytes(rest_of(row)[0]))
+    quote, begun = rest_of(row)
+    return Quoted(job_of(row), bytes(quote), begun)

@@ -93,6 +93,17 @@ class Attempt:
     provider_usage: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a provider has begun for a job."""
+
+    answer_json: bytes
+    """Its answer to the request: see providers/begun.py."""
+    provider_request_id: str
+    seconds_left: float
+    """Of the call's time, when this was read; below zero: it is over."""
+
+
 @dataclass(slots=True)
 class Claim:
     """A job this executor holds, with all that running it needs."""
@@ -105,6 +116,8 @@ class Claim:
     """Content by property."""
     media_types: dict[str, str]
     """Of each of them."""
+    work: Work | None = None
+    """What its provider has begun already, and is not asked for again."""
 
 
 NAMES = tuple(field.name for field in fields(Job))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.executor.jobs import Transition, Wish
-from services.executor.store import attempts, gates
+from services.executor.store import attempts, gates, works
 from services.executor.store.rows import COLUMNS, Job, job_of, rest_of
 from services.executor.store.statements import Connection
 from services.runtime.event_log import EventLog
@@ -13,7 +13,7 @@ from services.runtime.postgres import Pool
 
 # Who moves the job meanwhile is waited for, and what it made of the job is what is decided upon.
 _FIND = f"""
-SELECT {COLUMNS}, job.quote, CASE WHEN job.indeterminate_at IS NOT NULL THEN job.output_json END
+SELECT {COLUMNS}, job.quote, CASE WHEN job.indeterminate_at IS NOT NULL THEN job.output_json END, {works.BEGUN}
   FROM job WHERE job_id = %s FOR NO KEY UPDATE
 """
 _GATE = "SELECT account_id, tool FROM job WHERE job_id = %s AND gated AND concurrency > 0"
@@ -37,6 +37,8 @@ class Standing:
     quote: bytes
     output_json: bytes
     """Where an operator settled it."""
+    begun: bool
+    """Its provider has begun the work, also where it waits for somebody to go on looking at that."""
 
 
 Decide = Callable[[Standing], Decision]
@@ -51,8 +53,8 @@ async def decide(pool: Pool, log: EventLog, job_id: str, decision: Decide) -> tu
         row: Any = await (await connection.execute(_FIND.encode(), (job_id,))).fetchone()
         if row is None:
             return None
-        quote, output_json = rest_of(row)
-        standing = Standing(job_of(row), bytes(quote), bytes(output_json or b""))
+        quote, output_json, begun = rest_of(row)
+        standing = Standing(job_of(row), bytes(quote), bytes(output_json or b""), begun)
         match decision(standing):
             case Transition() as step:
                 (changed,) = await attempts.move_within(connection, log, [step])

@@ -8,12 +8,15 @@ import httpx
 import pytest
 
 from services.executor.jobs import ProviderReport
-from services.executor.providers import calls, hosts
+from services.executor.providers import calls, circuit, hosts
 from services.executor.providers.answers import ProviderCall
+from services.executor.providers.begun import ANSWER_BYTES_MAX, Begun
 from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client, NoAnswerError
 from services.executor.providers.files import File
+from services.executor.providers.health import Health, ProviderDownError, Visit
 from services.executor.providers.plan import plan_of
+from services.executor.providers.retry_budget import RETRIES_A_CALL, RETRIES_MAX
 from services.executor.providers.secrets import Secrets
 from services.executor.worker import Answer, ToolAnswer
 
@@ -46,6 +49,12 @@ class Script:
         self.asked: list[httpx.Request] = []
         self.waits: list[float] = []
         self.reports: list[ProviderReport] = []
+        self.kept: list[Begun] = []
+
+    async def keep(self, begun: Begun) -> None:
+        """Before anybody looks."""
+        assert len(self.asked) == 1
+        self.kept.append(begun)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
@@ -60,7 +69,12 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Makes a call against a script."""
 
     async def made(
-        script: Script, members: dict[str, Any] | None = None, may_repeat: bool = False, units: str = ""
+        script: Script,
+        members: dict[str, Any] | None = None,
+        may_repeat: bool = False,
+        units: str = "",
+        begun: Begun | None = None,
+        health: Health | None = None,
     ) -> ToolAnswer:
         async def note(seconds: float) -> None:
             script.waits.append(seconds)
@@ -72,17 +86,23 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         monkeypatch.setattr(hosts, "public_address", somewhere)
         client = Client({}, httpx.MockTransport(script))
         picture = File(b"PNG", "image/png", "picture")
+        visit = (health or Health(16)).visit("api.example.com", resumes=False)
+        assert isinstance(visit, Visit)
         call = ProviderCall(
             plan_of(RUN | (members or {})),
             {"prompt": "a cat"},
             {"picture": picture},
             may_repeat,
             {"": units} if units else {},
+            begun=begun,
+            keep=script.keep,
+            visit=visit,
         )
         try:
             return await Providers(client, Secrets(None, {"KEY": KEY})).run(call)
         finally:
-            script.reports.append(call.work.report)
+            visit.leave()
+            script.reports.append(call.course.report)
 
     return made
 
@@ -140,6 +160,39 @@ async def test_without_an_answer_nobody_knows(run: Any) -> None:
     assert (await run(script, may_repeat=True)).answer is Answer.OUTPUT
 
 
+async def test_retries_have_a_budget(run: Any) -> None:
+    """A provider that takes no more for now is not asked more and more."""
+    health = Health(16)
+    counts = []
+    for _ in range(20):
+        script = Script(said(429), said(429), said(200, text="x"))
+        answer = await run(script, health=health)
+        counts.append(len(script.asked))
+        assert (answer.reason == "PROVIDER_UNAVAILABLE") == (len(script.asked) < 3)
+    assert counts[:5] == [3] * 5
+    assert sum(counts) - 20 <= RETRIES_MAX + 20 * RETRIES_A_CALL
+
+
+@pytest.mark.parametrize(
+    ("answer", "may_repeat", "waits"),
+    [(503, False, True), (500, False, False), (500, True, True), (400, True, False)],
+)
+async def test_where_the_provider_is_down_a_call_that_did_nothing_can_wait(
+    run: Any, answer: int, may_repeat: bool, waits: bool
+) -> None:
+    """Others end as they always do."""
+    health = Health(16)
+    for _ in range(circuit.FAILURES_IN_A_ROW - 1):
+        await run(Script(said(500)), health=health)
+    script = Script(said(answer))
+    if waits:
+        with pytest.raises(ProviderDownError):
+            await run(script, may_repeat=may_repeat, health=health)
+    else:
+        assert (await run(script, may_repeat=may_repeat, health=health)).answer is not Answer.OUTPUT
+    assert len(script.asked) == 1
+
+
 @pytest.mark.parametrize(
     ("headers", "least", "most"),
     [
@@ -147,9 +200,9 @@ async def test_without_an_answer_nobody_knows(run: Any) -> None:
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25, 0.25),
         ({"retry-after": "86400"}, 30, 30),
         ({"retry-after": "-3"}, 0, 0),
-        ({"retry-after": "nan"}, 0.2, 0.8),
-        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.2, 0.8),
-        ({}, 0.2, 0.8),
+        ({"retry-after": "nan"}, 0, 0.5),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0, 0.5),
+        ({}, 0, 0.5),
     ],
 )
 async def test_a_provider_that_says_when_is_asked_then(
@@ -183,6 +236,44 @@ async def test_work_under_way_is_not_given_up(run: Any) -> None:
     answer = await run(script, {"poll": POLL})
     assert json.loads(answer.output_json) == {"text": "x"}
     assert max(script.waits) <= calls.POLL_SECONDS_MAX * 1.5
+
+
+async def test_what_was_begun_is_kept_before_it_is_looked_at(run: Any) -> None:
+    """Without the secret, once; another one goes on with it at once, and asks for nothing."""
+    script = Script(
+        said(201, id="t1", status="new", key=f"is {KEY}"), said(status="new"), said(status="done", text="x")
+    )
+    await run(script, {"poll": POLL})
+    (kept,) = script.kept
+    assert KEY.encode() not in kept.answer_json
+    assert kept.context()["body"] == {"id": "t1", "status": "new", "key": "is ***"}
+    assert kept.request_id == "r1"
+    other = Script(httpx.Response(200, json={"status": "done", "text": "x"}))
+    answer = await run(other, {"poll": POLL}, begun=kept)
+    assert json.loads(answer.output_json) == {"text": "x"}
+    assert other.reports[0].request_id == "r1"
+    assert [f"{asked.method} {asked.url.path}" for asked in other.asked] == ["GET /v1/tasks/t1"]
+    assert (other.waits, other.kept) == ([0], [])
+
+
+async def test_what_names_a_file_is_kept_before_that_is_fetched(run: Any) -> None:
+    """It is made and billed; another one fetches it."""
+    picture = httpx.Response(200, content=b"PNG", headers={"content-type": "image/png"})
+    members = {"response": {"fetch": {"picture": "body.url"}, "output": {"picture": "${files.picture}"}}}
+    script = Script(said(url="https://files.example.com/a.png"), picture)
+    first = await run(script, members)
+    other = Script(picture)
+    assert (await run(other, members, begun=script.kept[0])).output_json == first.output_json
+    assert [asked.method for asked in other.asked] == ["GET"]
+
+
+async def test_what_is_all_or_too_much_is_not_kept(run: Any) -> None:
+    """An answer after which nothing is asked, or a large one; that work goes on without."""
+    script = Script(said(text="x"))
+    await run(script)
+    large = Script(said(id="1", status="new", more="x" * ANSWER_BYTES_MAX), said(status="done", text="x"))
+    assert (await run(large, {"poll": POLL})).answer is Answer.OUTPUT
+    assert script.kept == large.kept == []
 
 
 async def test_a_file_that_was_made_is_not_given_up(run: Any) -> None:
