@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from scrip.catalog.v1 import catalog_pb2
 
 from services.executor import endings, meters
+from services.executor.inputs import InputGoneError, Inputs
 from services.executor.jobs import Retry, Transition, after_lost_attempt
 from services.executor.leases import Held, Leases
 from services.executor.patience import Patience
@@ -36,6 +37,8 @@ log = logs.get("driver")
 RUNNABLE_WITHIN_SECONDS = 120.0
 ELSEWHERE_SECONDS = 1.0
 NO_ANSWER_SECONDS = 0.5
+# Until files of the input are asked for again, while the object store does not answer.
+FILES_SECONDS = 2.0
 
 
 class Driver:
@@ -47,6 +50,7 @@ class Driver:
         pool: Pool,
         event_log: EventLog,
         leases: Leases,
+        inputs: Inputs,
         runner: Runner,
         reservations: Reservations,
         specs: RunSpecs,
@@ -57,6 +61,7 @@ class Driver:
         self._pool = pool
         self._log = event_log
         self._leases = leases
+        self._inputs = inputs
         self._runner = runner
         self._reservations = reservations
         self._specs = specs
@@ -126,11 +131,13 @@ class Driver:
         """Commits an attempt and makes the call; answers how it ended. None: the job is not ours any more.
 
         A tool that may be called twice begins before a process is free for it, so that beginnings go together; one
-        that may not begins only when its call can leave at once.
+        that may not, or that needs files fetched, begins only when its call can leave at once.
         """
         slot = self._runner.slot(spec)
-        if spec.retry is Retry.UNSAFE:
-            async with slot:
+        if spec.retry is Retry.UNSAFE or held.claim.stored:
+            async with self._inputs.room(held.claim), slot:
+                if not await self._fetched(held):
+                    return None
                 job = await self._begun(held, spec)
                 return await self._call(held, spec, job) if job else None
         job = await self._begun(held, spec)
@@ -147,6 +154,20 @@ class Driver:
             return await self._call(held, spec, job)
         finally:
             slot.release()
+
+    async def _fetched(self, held: Held) -> bool:
+        """Whether all files of its input are here now; if not, it was put back, or has ended."""
+        try:
+            await self._inputs.fetch(held.claim)
+        except InputGoneError as error:
+            log.warning("input_gone", job_id=held.job.job_id, error=str(error))
+            message = "a file of the input was deleted before the job could run"
+            await self._conclude(held, endings.not_run(held.key, held.terms, "INPUT_EXPIRED", message))
+            return False
+        except Refusal:
+            await self._put_back(held, FILES_SECONDS)
+            return False
+        return True
 
     async def _begun(self, held: Held, spec: RunSpec) -> Job | None:
         """The job with its attempt committed; None where it is not ours any more."""

@@ -11,6 +11,7 @@ from services.executor import events, meters, settings
 from services.executor.availability import Availability
 from services.executor.dispatcher import Dispatcher
 from services.executor.driver import Driver
+from services.executor.inputs import Inputs
 from services.executor.intake import Intake
 from services.executor.keeper import Keeper
 from services.executor.leases import Leases
@@ -31,7 +32,9 @@ from services.runtime.broker import Broker
 from services.runtime.event_log import EventLog
 from services.runtime.grpc_client import Peer
 from services.runtime.identity import ServiceTokens
+from services.runtime.objects import Objects
 from services.runtime.relay import Relay
+from services.runtime.topology import FILES_BUCKET
 
 log = logs.get("executor")
 
@@ -74,6 +77,7 @@ async def serve(stop: asyncio.Event) -> None:
             pool,
             event_log,
             leases,
+            Inputs(Objects(broker, FILES_BUCKET), config.files_memory_mb * 1024 * 1024),
             Runner(tool_processes, Providers(client, secrets)),
             reservations,
             specs,

@@ -14,11 +14,13 @@ from services.gateway import openapi, problems
 from services.gateway.accounts import AccountStore
 from services.gateway.auth import Doorkeeper
 from services.gateway.door import Door, request_id_of
+from services.gateway.files import Files
 from services.gateway.keyed_saga import KeyedSaga
 from services.gateway.keys import KeyStore
 from services.gateway.outcomes import Outcomes
 from services.gateway.peers import Peers
 from services.gateway.readiness import SystemReadiness
+from services.gateway.reading import Reading
 from services.gateway.routes import (
     account,
     accounts,
@@ -26,6 +28,7 @@ from services.gateway.routes import (
     categories,
     corrections,
     execute,
+    files,
     grants,
     jobs,
     keys,
@@ -53,6 +56,7 @@ class Parts:
     accounts: AccountStore
     peers: Peers
     copies: ToolCopies
+    files: Files
     saga: Saga
     keyed: KeyedSaga
     outcomes: Outcomes
@@ -62,14 +66,16 @@ class Parts:
 def create(parts: Parts) -> Door:
     """The application for a server."""
     doorkeeper = Doorkeeper(parts.keys)
-    executes = execute.Executes(parts.copies, parts.saga, parts.keyed)
+    reading = Reading(parts.copies, parts.files)
+    executes = execute.Executes(reading, parts.saga, parts.keyed)
     ledger = parts.peers.ledger
     pages = lists.Lists(ledger)
     handlers = [
-        *tools.handlers(doorkeeper, parts.copies, parts.saga),
+        *tools.handlers(doorkeeper, parts.copies, reading, parts.saga),
         *tools.version_handlers(doorkeeper, parts.peers.catalog),
         *categories.handlers(doorkeeper, parts.copies, parts.peers.catalog),
         *execute.handlers(doorkeeper, executes, parts.outcomes),
+        *files.handlers(doorkeeper, parts.files),
         *jobs.handlers(doorkeeper, parts.peers.executor),
         *account.handlers(doorkeeper, ledger),
         *lists.own_handlers(doorkeeper, pages),

@@ -1,4 +1,4 @@
-"""Inputs of tools: a JSON object, whose file-valued properties come as `data:` URLs and leave as files beside it."""
+"""Inputs of tools: a JSON object, whose file-valued properties come as URLs or parts and leave as files beside it."""
 
 import asyncio
 import base64
@@ -6,28 +6,34 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 import rfc8785
-from scrip.catalog.v1 import catalog_pb2
+from scrip.catalog.v1.catalog_pb2 import InputFile
 
 from services.gateway.bodies import too_large
+from services.gateway.file_rows import File
 from services.runtime.errors import Refusal, Violation, invalid
 
+FILE_FORMAT = "scrip-file"
 JSON_BYTES_MAX = 1024 * 1024
 FILE_BYTES_MAX = 1024 * 1024
 FILES_BYTES_MAX = 3 * 1024 * 1024
 _THREAD_BYTES_MIN = 64 * 1024
 _DATA_URL = re.compile(rb'"data:', re.IGNORECASE)
+_FILE_URL = re.compile(rb'"file:')
+_ANY_URL = re.compile(rb'"(data|file):', re.IGNORECASE)
 _PROPERTIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 
 # The names of the file-valued properties of the tool in question.
 FileProperties = Callable[[], Awaitable[frozenset[str]]]
+# The caller's uploaded files, by id.
+Uploaded = Callable[[Collection[str]], Awaitable[Mapping[str, File]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +41,31 @@ class Input:
     """What a tool is given: the JSON, where `sha256:<hex>` stands for each file, and the files."""
 
     json: bytes
-    files: Sequence[catalog_pb2.InputFile]
+    files: Sequence[InputFile]
 
 
-async def prepare(raw: msgspec.Raw, file_properties: FileProperties) -> Input:
-    """The input of a request's body, its `data:` URLs taken out; whether it fits the tool is the catalog's to say.
+async def prepare(
+    raw: msgspec.Raw, file_properties: FileProperties, uploaded: Uploaded, parts: Sequence[InputFile] = ()
+) -> Input:
+    """The input of a request's body, its files taken out: those in it, as `data:` URLs, those it names, as `file:<id>`,
+    and `parts`, which came beside it. Whether it fits the tool is the catalog's to say.
 
-    The tool is asked for only where a `data:` URL may stand: a text that merely begins like one stays text. Raises
-    REQUEST_INVALID, INPUT_INVALID for a malformed URL, INPUT_TOO_LARGE.
+    The tool is asked for only where such a URL may stand: a text that merely begins like one stays text. Raises
+    REQUEST_INVALID, INPUT_INVALID for a malformed URL or a file given twice, INPUT_TOO_LARGE, FILE_NOT_FOUND.
     """
     content = bytes(raw).strip()
     if not content.startswith(b"{"):
         raise invalid("input", "must be a JSON object")
-    files: list[catalog_pb2.InputFile] = []
-    if _DATA_URL.search(content):
-        content, files = _take_files(content, await file_properties())
+    files = list(parts)
+    if parts or _ANY_URL.search(content):
+        properties = _properties(content)
+        names = await file_properties()
+        _check_given_once(properties, parts)
+        files += _inline(properties, names)
+        files += await _named(properties, names, uploaded)
+        for file in files:
+            properties[file.property] = msgspec.Raw(b'"sha256:%s"' % digest_of(file).encode())
+        content = msgspec.json.encode(properties) if files else content
     if len(content) > JSON_BYTES_MAX:
         raise too_large("the JSON of the input", JSON_BYTES_MAX, len(content))
     return Input(content, files)
@@ -71,23 +87,60 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(canonical).hexdigest()
 
 
-def _take_files(content: bytes, file_properties: frozenset[str]) -> tuple[bytes, list[catalog_pb2.InputFile]]:
-    properties = _properties(content)
-    files: list[catalog_pb2.InputFile] = []
-    total = 0
-    for name in sorted(file_properties & properties.keys()):
+def digest_of(file: InputFile) -> str:
+    """SHA-256 of a file's content, hex."""
+    return file.digest if file.file_id else hashlib.sha256(file.data).hexdigest()
+
+
+def not_taken(name: str) -> Refusal:
+    """A file for a property that is none, or no file."""
+    return _invalid(_pointer(name)[:64], "a file is given, but the tool takes none here", FILE_FORMAT)
+
+
+def _check_given_once(properties: Mapping[str, msgspec.Raw], parts: Sequence[InputFile]) -> None:
+    names = [part.property for part in parts]
+    for name in names:
+        if name in properties or names.count(name) > 1:
+            raise _invalid(_pointer(name), "is given twice", FILE_FORMAT)
+
+
+def _inline(properties: Mapping[str, msgspec.Raw], names: frozenset[str]) -> list[InputFile]:
+    """The files that are in the input itself."""
+    files: list[InputFile] = []
+    for name in sorted(names & properties.keys()):
         value = bytes(properties[name])
         if not _DATA_URL.match(value):
             continue
         file = _file(name, _TEXT.decode(value))
         if len(file.data) > FILE_BYTES_MAX:
             raise too_large(f"the file {name}", FILE_BYTES_MAX, len(file.data))
-        total += len(file.data)
         files.append(file)
-        properties[name] = msgspec.Raw(b'"sha256:%s"' % hashlib.sha256(file.data).hexdigest().encode())
+    total = sum(len(file.data) for file in files)
     if total > FILES_BYTES_MAX:
         raise too_large("the input's files", FILES_BYTES_MAX, total)
-    return (msgspec.json.encode(properties) if files else content), files
+    return files
+
+
+async def _named(properties: Mapping[str, msgspec.Raw], names: frozenset[str], uploaded: Uploaded) -> list[InputFile]:
+    """The files that were uploaded before."""
+    file_ids: dict[str, str] = {}
+    for name in sorted(names & properties.keys()):
+        value = bytes(properties[name])
+        if _FILE_URL.match(value):
+            file_ids[name] = _TEXT.decode(value).removeprefix("file:")
+    found = await uploaded(file_ids.values()) if file_ids else {}
+    return [stored(name, found[file_id]) for name, file_id in file_ids.items()]
+
+
+def stored(name: str, file: File) -> InputFile:
+    """An uploaded file as the property `name`."""
+    return InputFile(
+        property=name,
+        media_type=file.media_type,
+        file_id=file.file_id,
+        size_bytes=file.size_bytes,
+        digest=file.digest,
+    )
 
 
 def _properties(content: bytes) -> dict[str, msgspec.Raw]:
@@ -102,11 +155,11 @@ def _properties(content: bytes) -> dict[str, msgspec.Raw]:
     raise _invalid("", f"has the property {twice[:64]!r} twice", "json")
 
 
-def _file(name: str, url: str) -> catalog_pb2.InputFile:
+def _file(name: str, url: str) -> InputFile:
     """The file of a `data:` URL (RFC 2397); its media type without parameters."""
     header, comma, text = url[len("data:") :].partition(",")
     media_type, *parameters = (part.strip().lower() for part in header.split(";"))
-    pointer = "/" + name.replace("~", "~0").replace("/", "~1")
+    pointer = _pointer(name)
     if not comma:
         raise _invalid(pointer, "is not a data: URL: it has no comma", "format")
     try:
@@ -115,7 +168,11 @@ def _file(name: str, url: str) -> catalog_pb2.InputFile:
             data = base64.b64decode(data, validate=True)
     except (ValueError, binascii.Error):
         raise _invalid(pointer, "is not a data: URL: its data are not what its header says", "format") from None
-    return catalog_pb2.InputFile(property=name, media_type=media_type or "text/plain", data=data)
+    return InputFile(property=name, media_type=media_type or "text/plain", data=data)
+
+
+def _pointer(name: str) -> str:
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def _invalid(pointer: str, message: str, keyword: str) -> Refusal:
@@ -129,5 +186,5 @@ def file_properties_of(schema_json: bytes) -> frozenset[str]:
     return frozenset(
         name
         for name, property_schema in schema.get("properties", {}).items()
-        if isinstance(property_schema, dict) and property_schema.get("format") == "scrip-file"
+        if isinstance(property_schema, dict) and property_schema.get("format") == FILE_FORMAT
     )

@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from scrip.gateway.v1 import gateway_pb2
 
 from services.gateway import app
 from services.gateway.accounts import AccountStore
+from services.gateway.file_rows import FileRows
+from services.gateway.files import SWEEP_FILES, Files
 from services.gateway.idempotency import PURGE_ROWS, IdempotencyStore
 from services.gateway.keyed_saga import KeyedSaga
 from services.gateway.keys import KeyStore
@@ -23,7 +26,9 @@ from services.gateway.waiting import Waits
 from services.runtime import grpc_server, lifecycle, logs, metrics, postgres, web
 from services.runtime.broker import Broker
 from services.runtime.identity import ServiceTokens
+from services.runtime.objects import Objects
 from services.runtime.settings import load
+from services.runtime.topology import FILES_BUCKET
 
 log = logs.get("gateway")
 
@@ -47,6 +52,8 @@ async def serve(stop: asyncio.Event) -> None:
         waits = Waits()
         copies = ToolCopies(peers.catalog)
         buckets = RateStore(pool)
+        rows = FileRows(pool, settings.file_account_bytes_max, timedelta(hours=settings.file_hours))
+        files = Files(rows, Objects(broker, FILES_BUCKET), settings.file_bytes_max)
         rates = RateLimits(buckets, settings.account_rate_per_minute)
         saga = Saga(peers, rates)
         parts = app.Parts(
@@ -54,6 +61,7 @@ async def serve(stop: asyncio.Event) -> None:
             accounts=AccountStore(pool),
             peers=peers,
             copies=copies,
+            files=files,
             saga=saga,
             keyed=KeyedSaga(saga, idempotency),
             outcomes=Outcomes(peers.executor, waits),
@@ -70,6 +78,7 @@ async def serve(stop: asyncio.Event) -> None:
                 rates.run,
                 lambda: purge(idempotency.purge, PURGE_ROWS),
                 lambda: purge(buckets.purge, PURGE_BUCKETS),
+                lambda: purge(files.sweep, SWEEP_FILES),
             ),
         )
         await stack.enter_async_context(web.serve(app.create(parts), settings.http_listen))

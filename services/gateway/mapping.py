@@ -11,6 +11,7 @@ from scrip.executor.v1 import executor_pb2
 
 from services.gateway import shapes
 from services.gateway.credits import show
+from services.gateway.file_rows import File
 from services.gateway.keys import ApiKey
 
 _CHARGES: dict[int, shapes.Charge] = {
@@ -136,6 +137,19 @@ def _job(message: executor_pb2.Job, output: msgspec.Raw | UnsetType | None) -> s
         finished_at=time_of(message.finished_at) if finished else None,
         reference=message.reference or UNSET,
         labels=dict(message.labels) or UNSET,
+    )
+
+
+def file(kept: File) -> shapes.File:
+    """A file; whose it is, its caller knows."""
+    return shapes.File(
+        file_id=kept.file_id,
+        media_type=kept.media_type,
+        name=kept.name,
+        size_bytes=kept.size_bytes,
+        digest=kept.digest,
+        created_at=kept.created_at.astimezone(UTC),
+        expires_at=kept.expires_at.astimezone(UTC),
     )
 
 

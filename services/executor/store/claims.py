@@ -7,7 +7,7 @@ by the worker on a monotonic clock from before the statement was sent, so the wo
 
 from collections.abc import Iterable, Sequence
 
-from services.executor.store.rows import COLUMNS, Claim, job_of, rest_of
+from services.executor.store.rows import COLUMNS, Claim, file_of, job_of, rest_of
 from services.runtime.postgres import Pool
 
 _CLAIM = f"""
@@ -24,7 +24,9 @@ UPDATE job
 RETURNING {COLUMNS}, job.quote, job.input_json, job.file_count,
           job.round, job.priority, job.created_at, job.job_id
 """
-_FILES = "SELECT job_id, property, media_type, data FROM job_file WHERE job_id = ANY(%s)"
+_FILES = """
+SELECT job_id, property, media_type, data, file_id, size_bytes, digest FROM job_file WHERE job_id = ANY(%s)
+"""
 # Rows that a transaction of this executor has locked just now are left out: they are ending, and waiting for one lock
 # while holding another could wait for ever.
 _RENEW = """
@@ -62,16 +64,14 @@ async def claim(pool: Pool, worker: str, n: int, lease_seconds: float) -> list[C
         for row in rows:
             job = job_of(row)
             quote, input_json, file_count = rest_of(row)[:3]
-            claims.append(Claim(job, bytes(quote), bytes(input_json), {}, {}))
+            claims.append(Claim(job, bytes(quote), bytes(input_json)))
             if file_count:
                 with_files.append(job.job_id)
         if with_files:
             by_job = {claim.job.job_id: claim for claim in claims}
             contents = await connection.execute(_FILES.encode(), (with_files,))
-            for job_id, name, media_type, data in await contents.fetchall():
-                claim_of_job = by_job[str(job_id)]
-                claim_of_job.files[str(name)] = bytes(data)  # type: ignore[call-overload]
-                claim_of_job.media_types[str(name)] = str(media_type)
+            for job_id, *columns in await contents.fetchall():
+                by_job[str(job_id)].add(file_of(columns))
     return claims
 
 

@@ -9,15 +9,15 @@ from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from services.gateway import answers, bodies, idempotency, inputs, mapping, names, rates, shapes, waiting
+from services.gateway import answers, idempotency, inputs, mapping, names, rates, shapes, waiting
 from services.gateway.answers import Answer
 from services.gateway.auth import Doorkeeper, Payer
 from services.gateway.keyed_saga import KeyedSaga
 from services.gateway.openapi import Operation, opt
 from services.gateway.outcomes import Outcomes
+from services.gateway.reading import Reading
 from services.gateway.routes.tools import INPUT_EXAMPLE, INPUT_PROBLEMS
 from services.gateway.saga import Driven, Order, Saga
-from services.gateway.tool_copies import ToolCopies
 from services.runtime.errors import Refusal
 
 IN_FLIGHT_MAX = 2_000
@@ -63,15 +63,15 @@ class InFlight:
 class Executes:
     """Turns requests into orders and has them driven."""
 
-    def __init__(self, copies: ToolCopies, saga: Saga, keyed: KeyedSaga) -> None:
-        self._copies = copies
+    def __init__(self, reading: Reading, saga: Saga, keyed: KeyedSaga) -> None:
+        self._reading = reading
         self._saga = saga
         self._keyed = keyed
 
     async def start(self, request: Request[Any, Any, Any], payer: Payer, tool: str) -> Driven:
         """The job a request leads to; its input is not held in memory any longer than this."""
         key = idempotency.parse_key(request.headers.get("idempotency-key"))
-        order = await self._order(await bodies.read(request.receive), payer, tool)
+        order = await self._order(request, payer, tool)
         if key is None:
             return await self._saga.start(order)
         fingerprint = idempotency.fingerprint(
@@ -79,15 +79,15 @@ class Executes:
         )
         return await self._keyed.start(order, key, fingerprint)
 
-    async def _order(self, content: bytes, payer: Payer, tool: str) -> Order:
-        body = bodies.decode(_BODY, content)
+    async def _order(self, request: Request[Any, Any, Any], payer: Payer, tool: str) -> Order:
+        body, given = await self._reading.read(request, payer, tool, _BODY, keep=True)
         if body.quote_id == "":
             raise Refusal("QUOTE_MALFORMED", "quote_id is empty")
         return Order(
             account_id=payer.account_id,
             key_id=payer.key_id,
             tool=tool,
-            input=await inputs.prepare(body.input, lambda: self._copies.file_properties(tool)),
+            input=given,
             quote_id=body.quote_id or "",
             reference=body.reference,
             labels=body.labels,
@@ -106,6 +106,7 @@ def handlers(doorkeeper: Doorkeeper, executes: Executes, outcomes: Outcomes) -> 
                 "tools",
                 {200: shapes.Job, 202: shapes.Job},
                 body=shapes.ExecuteBody,
+                body_form=True,
                 body_example=INPUT_EXAMPLE | {"reference": "order-1017", "labels": {"team": "search"}},
                 problems=_PROBLEMS,
                 headers=["Prefer", "Idempotency-Key"],
