@@ -1,20 +1,15 @@
 """Files over HTTP: uploaded, downloaded, and given to tools."""
 
-import asyncio
 import hashlib
-import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from services.runtime import ids
 from tests.gateway.conftest import Account, System, problem
 from tests.harness.stack import data_url
-from tests.harness.waiting import eventually
 from tests.system import samples
 
 MEBIBYTE = 1024 * 1024
@@ -71,3 +66,138 @@ async def test_an_empty_file_is_a_file(system: System) -> None:
     file = await uploaded(system, account, b"", "text/plain")
     got = await system.client.get(f"/v1/files/{file['file_id']}", headers=account.headers)
     assert (got.status_code, got.content, file["size_bytes"]) == (200, b"", 0)
+
+
+async def test_a_file_is_its_accounts_own(system: System) -> None:
+    """To another account it is not there, neither to be read nor as an input; nor is what is no file's id."""
+    owner, other = await system.account(), await system.account()
+    file = await uploaded(system, owner, PDF)
+    for file_id in (file["file_id"], "file_" + "a" * 26, "x"):
+        assert problem(await system.client.get(f"/v1/files/{file_id}", headers=other.headers)) == (
+            404,
+            "FILE_NOT_FOUND",
+        )
+        refused = await system.execute(other, {"pdf": f"file:{file_id}"}, "pdf-to-text")
+        assert problem(refused) == (404, "FILE_NOT_FOUND")
+        assert refused.json()["file_id"] == file_id
+    assert await system.jobs(other) == []
+
+
+async def test_a_stored_file_is_the_same_input_as_its_bytes(system: System) -> None:
+    """Named, in the JSON or as a part of a form, it has one digest: one quote fits all, one key leads to one job."""
+    account = await system.account()
+    file = await uploaded(system, account, PDF)
+    named, inline = {"pdf": f"file:{file['file_id']}"}, {"pdf": data_url("application/pdf", PDF)}
+    quote = await system.quote(account, named, "pdf-to-text")
+    first = await system.execute(account, inline, "pdf-to-text", {"quote_id": quote["quote_id"]}, Idempotency_Key="k")
+    assert first.status_code == 200, first.text
+    assert samples.TEXT in first.json()["output"]["text"]
+    again = await system.execute(account, named, "pdf-to-text", {"quote_id": quote["quote_id"]}, Idempotency_Key="k")
+    form = await system.client.post(
+        "/v1/tools/pdf-to-text/execute",
+        data={"input": "{}", "quote_id": quote["quote_id"]},
+        files={"pdf": ("letter.pdf", PDF, "application/pdf")},
+        headers=account.headers | {"Idempotency-Key": "k"},
+    )
+    for answer in (again, form):
+        assert answer.headers["idempotent-replayed"] == "true", answer.text
+        assert answer.json()["job_id"] == first.json()["job_id"]
+
+
+def padded(size: int) -> bytes:
+    """A PDF of so many bytes."""
+    comment = b"\n%" + ids.random_bytes(size // 2).hex().encode()
+    return PDF.replace(b"%PDF-1.4", b"%PDF-1.4" + comment[: size - len(PDF)])
+
+
+@pytest.mark.parametrize("way", ["named", "a form"])
+async def test_a_local_tool_gets_a_file_that_is_too_large_for_json(system: System, way: str) -> None:
+    """Each begun megabyte is priced; what the tool reads is the file."""
+    account = await system.account()
+    content = padded(5 * MEBIBYTE)
+    if way == "named":
+        file = await uploaded(system, account, content)
+        answer = await system.execute(account, {"pdf": f"file:{file['file_id']}"}, "pdf-to-text")
+    else:
+        answer = await system.client.post(
+            "/v1/tools/pdf-to-text/execute",
+            files={"pdf": ("letter.pdf", content, "application/pdf")},
+            headers=account.headers,
+        )
+    assert answer.status_code == 200, answer.text
+    job = answer.json()
+    assert job["status"] == "SUCCEEDED", job
+    assert samples.TEXT in job["output"]["text"]
+    assert (job["units"], job["credits"]["captured"]) == ({"megabyte": 6}, "8")
+
+
+async def test_what_a_tool_does_not_take_is_refused_when_it_is_quoted(system: System) -> None:
+    """By size, with the tool's limit, and by media type; of the file itself nothing has to be read for that."""
+    account = await system.account()
+    large = await uploaded(system, account, bytes(70_000_000))
+    refused = await system.execute(account, {"pdf": f"file:{large['file_id']}"}, "pdf-to-text")
+    assert problem(refused) == (413, "INPUT_TOO_LARGE")
+    assert refused.json()["limit"] == 64 * MEBIBYTE
+    assert refused.json()["actual"] > 70_000_000
+    picture = await uploaded(system, account, b"x", "image/png")
+    refused = await system.execute(account, {"pdf": f"file:{picture['file_id']}"}, "pdf-to-text")
+    assert problem(refused) == (422, "INPUT_INVALID")
+
+
+A_PDF = {"pdf": ("x", b"x", "application/pdf")}
+FORMS = [
+    ("no such property", {"nope": ("x", b"x", "text/plain")}, {}, 422, "INPUT_INVALID", "/nope"),
+    (
+        "given twice",
+        A_PDF,
+        {"input": '{"pdf": "data:,x"}'},
+        422,
+        "INPUT_INVALID",
+        "/pdf",
+    ),
+    ("no JSON", A_PDF, {"input": "{"}, 400, "REQUEST_INVALID", "input"),
+    (
+        "not one value",
+        {"pdf": ("x", b"x", "application/pdf")},
+        {"labels": '{}, "x": 1'},
+        400,
+        "REQUEST_INVALID",
+        "labels",
+    ),
+    ("unknown field", A_PDF, {"nope": "1"}, 400, "REQUEST_INVALID", "nope"),
+]
+
+
+@pytest.mark.parametrize(
+    ("files", "fields", "status", "reason", "names"), [row[1:] for row in FORMS], ids=[row[0] for row in FORMS]
+)
+async def test_a_form_that_does_not_fit_is_refused(
+    system: System, files: Any, fields: Any, status: int, reason: str, names: str
+) -> None:
+    """With the name of the part at fault."""
+    account = await system.account()
+    refused = await system.client.post(
+        "/v1/tools/pdf-to-text/execute", data=fields, files=files, headers=account.headers
+    )
+    assert problem(refused) == (status, reason)
+    assert names in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"--x\r\n", b"", b"nothing of a form", b"--x\r\nContent-Disposition: form-data\r\n\r\n"]
+)
+async def test_a_malformed_form_is_refused(system: System, content: bytes) -> None:
+    """Also one that ends too soon."""
+    account = await system.account()
+    headers = account.headers | {"Content-Type": "multipart/form-data; boundary=x"}
+    refused = await system.client.post("/v1/tools/pdf-to-text/execute", content=content, headers=headers)
+    assert problem(refused) == (400, "REQUEST_INVALID")
+
+
+@pytest.mark.parametrize(("media_type", "name"), [("pdf", "x"), ("a/b c", "x"), ("a/b", "x" * 256), ("a/b", "%00")])
+async def test_media_type_and_name_are_checked(system: System, media_type: str, name: str) -> None:
+    """A refusal names which of them is none."""
+    account = await system.account(None)
+    refused = await upload(system, account, b"x", media_type, name)
+    assert problem(refused) == (400, "REQUEST_INVALID")
+    assert refused.json()["field"] == ("media_type" if name == "x" else "name")
