@@ -1,11 +1,12 @@
 """The commands about files, against a gateway that records what it is sent."""
+# ruff: noqa: F401, F811 (fixtures)
 
 import base64
 from pathlib import Path
 from typing import Any
 
 from .support import FakeGateway
-from .test_commands import JOB, call, data_dir, gateway  # noqa: F401 (fixtures)
+from .test_commands import JOB, call, data_dir, gateway
 
 FILE = {
     "file_id": "file_1",
