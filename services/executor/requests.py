@@ -78,7 +78,6 @@ def _check_input(request: executor_pb2.SubmitJobRequest) -> None:
         is_object = False
     _check(is_object, "input_json", "must be a UTF-8 JSON object")
     _check_size("files", sum(len(file.data) for file in request.files), FILES_BYTES_MAX)
-    _check_size("files.size_bytes", sum(file.size_bytes for file in request.files), STORED_BYTES_MAX)
     properties = [file.property for file in request.files]
     _check(len(set(properties)) == len(properties), "files", "must be one a property")
     for file in request.files:
@@ -89,6 +88,7 @@ def _check_input(request: executor_pb2.SubmitJobRequest) -> None:
             _check(not file.data, "files.data", "must be empty where the file is stored")
             _check(file.size_bytes >= 0, "files.size_bytes", "must be 0 or more")
             _check(DIGEST.match(file.digest), "files.digest", "must be a SHA-256 in lower-case hex")
+    _check_size("files.size_bytes", sum(file.size_bytes for file in request.files if file.file_id), STORED_BYTES_MAX)
 
 
 def _file(file: catalog_pb2.InputFile) -> InputFile:

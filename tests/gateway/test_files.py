@@ -201,3 +201,20 @@ async def test_media_type_and_name_are_checked(system: System, media_type: str, 
     refused = await upload(system, account, b"x", media_type, name)
     assert problem(refused) == (400, "REQUEST_INVALID")
     assert refused.json()["field"] == ("media_type" if name == "x" else "name")
+
+
+async def test_a_file_is_kept_longer_when_a_tool_is_executed_with_it(system: System) -> None:
+    """A job may wait; a quote is only a question."""
+    account = await system.account()
+    file = await uploaded(system, account, PDF)
+    given = {"pdf": f"file:{file['file_id']}"}
+
+    def expires_at() -> Any:
+        query = "SELECT expires_at FROM file WHERE file_id = %s"
+        return system.services.query("gateway", query, file["file_id"])[0][0]
+
+    was = expires_at()
+    await system.quote(account, given, "pdf-to-text")
+    assert expires_at() == was
+    assert (await system.execute(account, given, "pdf-to-text")).status_code == 200
+    assert expires_at() > was

@@ -64,7 +64,7 @@ def handlers(doorkeeper: Doorkeeper, files: Files) -> list[HTTPRouteHandler]:
             Operation(
                 "Download a file",
                 TAG,
-                {200: None, 304: None},
+                {200: None},
                 answer_bytes=True,
                 problems=["FILE_NOT_FOUND", "ACCOUNT_REQUIRED"],
                 answer_headers=_CONTENT_HEADERS,
