@@ -35,7 +35,7 @@ class Runner:
         """The tool's answer; raises CallTimedOutError, or WorkerLostError where nobody knows how the call ended."""
         if spec.http is not None:
             return await self._ask(spec, spec.http, claim, timeout_seconds)
-        call = ToolCall(spec.handler, claim.input_json, claim.files, spec.units_pointer)
+        call = ToolCall(spec.handler, claim.input_json, claim.files, dict(spec.pointers))
         return await self._tool_processes.run(call, timeout_seconds)
 
     async def _ask(self, spec: RunSpec, plan: HttpPlan, claim: Claim, timeout_seconds: float) -> ToolAnswer:

@@ -16,6 +16,7 @@ from services.executor.providers.secrets import Secrets
 from services.executor.worker import HANDLERS
 from services.runtime import clock
 from services.runtime.grpc_client import Peer
+from services.runtime.tariff import SOLE
 
 if TYPE_CHECKING:
     from scrip.catalog.v1.catalog_pb2_grpc import CatalogServiceAsyncStub
@@ -40,17 +41,18 @@ class RunSpec:
     http: HttpPlan | None = None
     """How its provider is called, where it has one."""
     units: Mapping[str, str] = field(default_factory=dict)
-    """By unit: expression over the provider's answer for how many were used."""
+    """By unit: expression over the provider's answer for how many were used. Of units that are neither here nor in
+    `pointers`, the quote's are exact."""
     misfit: Callable[[Any], str] = lambda _output: ""
     """What in a provider's output is not as the tool's schema says; empty: nothing."""
-    units_pointer: str = ""
-    """Where the output says the units used; empty: the quote's are exact."""
+    pointers: Mapping[str, str] = field(default_factory=dict)
+    """By unit: where a handler's output says how many were used."""
 
 
 def parse(run_json: bytes, output_schema_json: bytes = b"true") -> RunSpec:
     """The spec of a `run_json`; members it does not know are for other kinds of executors."""
     run: dict[str, Any] = json.loads(run_json or b"{}")
-    measure = run.get("measure") or {}
+    measures = _measures_of(run.get("measure") or {})
     try:
         http = plan_of(run) if run.get("kind") == "http" else None
     except (KeyError, TypeError):
@@ -64,9 +66,15 @@ def parse(run_json: bytes, output_schema_json: bytes = b"true") -> RunSpec:
         programs=tuple(run.get("programs", ())),
         http=http,
         misfit=misfit_of(output_schema_json if http else b"true"),
-        units={run.get("unit", "unit"): measure["value"]} if measure.get("from") == "response" else {},
-        units_pointer=measure.get("pointer", "") if measure.get("from") == "output" else "",
+        units={unit: one["value"] for unit, one in measures.items() if one.get("from") == "response"},
+        pointers={unit: one["pointer"] for unit, one in measures.items() if one.get("from") == "output"},
     )
+
+
+def _measures_of(measure: dict[str, Any]) -> dict[str, Any]:
+    """By unit; one that is measured alone has no name here."""
+    each: dict[str, Any] = measure.get("units", {})
+    return each if measure.get("from") == "each" else {SOLE: measure}
 
 
 def obstacle(spec: RunSpec, secrets: Secrets) -> catalog_pb2.UnavailableReason:

@@ -14,8 +14,8 @@ from services.gateway import openapi, problems
 from services.gateway.accounts import AccountStore
 from services.gateway.auth import Doorkeeper
 from services.gateway.door import Door, request_id_of
+from services.gateway.executes import Executes
 from services.gateway.files import Files
-from services.gateway.keyed_saga import KeyedSaga
 from services.gateway.keys import KeyStore
 from services.gateway.outcomes import Outcomes
 from services.gateway.peers import Peers
@@ -52,29 +52,29 @@ _REASONS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "INPUT_TOO_LARGE"}
 class Parts:
     """What the routes work with."""
 
+    doorkeeper: Doorkeeper
     keys: KeyStore
     accounts: AccountStore
     peers: Peers
     copies: ToolCopies
     files: Files
     saga: Saga
-    keyed: KeyedSaga
+    executes: Executes
     outcomes: Outcomes
     readiness: SystemReadiness
 
 
 def create(parts: Parts) -> Door:
     """The application for a server."""
-    doorkeeper = Doorkeeper(parts.keys)
+    doorkeeper = parts.doorkeeper
     reading = Reading(parts.copies, parts.files)
-    executes = execute.Executes(reading, parts.saga, parts.keyed)
     ledger = parts.peers.ledger
     pages = lists.Lists(ledger)
     handlers = [
         *tools.handlers(doorkeeper, parts.copies, reading, parts.saga),
         *tools.version_handlers(doorkeeper, parts.peers.catalog),
         *categories.handlers(doorkeeper, parts.copies, parts.peers.catalog),
-        *execute.handlers(doorkeeper, executes, parts.outcomes),
+        *execute.handlers(doorkeeper, reading, parts.executes, parts.outcomes),
         *files.handlers(doorkeeper, parts.files),
         *jobs.handlers(doorkeeper, parts.peers.executor),
         *account.handlers(doorkeeper, ledger),

@@ -45,27 +45,35 @@ class Input:
 
 
 async def prepare(
-    raw: msgspec.Raw, file_properties: FileProperties, uploaded: Uploaded, parts: Sequence[InputFile] = ()
+    raw: msgspec.Raw | bytes, file_properties: FileProperties, uploaded: Uploaded, parts: Sequence[InputFile] = ()
 ) -> Input:
-    """The input of a request's body, its files taken out: those in it, as `data:` URLs, those it names, as `file:<id>`,
-    and `parts`, which came beside it. Whether it fits the tool is the catalog's to say.
+    """The input of a request, its files taken out: those in it, as `data:` URLs, and those it names, as `file:<id>`.
+    Whether it fits the tool is the catalog's to say.
 
-    The tool is asked for only where such a URL may stand: a text that merely begins like one stays text. Raises
-    REQUEST_INVALID, INPUT_INVALID for a malformed URL or a file given twice, INPUT_TOO_LARGE, FILE_NOT_FOUND.
+    `parts` are files that came beside it; their properties may be left out of the JSON. Of a part that is stored only
+    the id is believed. The tool is asked for only where a URL may stand: a text that merely begins like one stays text.
+    Raises REQUEST_INVALID, INPUT_INVALID for a malformed URL, INPUT_TOO_LARGE, FILE_NOT_FOUND.
     """
     content = bytes(raw).strip()
     if not content.startswith(b"{"):
         raise invalid("input", "must be a JSON object")
-    files = list(parts)
-    if parts or _ANY_URL.search(content):
+    has_urls = _ANY_URL.search(content) is not None
+    if parts or has_urls:
         properties = _properties(content)
-        names = await file_properties()
-        _check_given_once(properties, parts)
-        files += _inline(properties, names)
-        files += await _named(properties, names, uploaded)
+        files = await _parts(parts, uploaded)
         for file in files:
-            properties[file.property] = msgspec.Raw(b'"sha256:%s"' % digest_of(file).encode())
+            properties.setdefault(file.property, _digest_name(file))
+        if has_urls:
+            names = await file_properties()
+            taken = [*_inline(properties, names), *await _named(properties, names, uploaded)]
+            properties |= {file.property: _digest_name(file) for file in taken}
+            files += taken
+        total = sum(len(file.data) for file in files)
+        if total > FILES_BYTES_MAX:
+            raise too_large("the input's files", FILES_BYTES_MAX, total)
         content = msgspec.json.encode(properties) if files else content
+    else:
+        files = []
     if len(content) > JSON_BYTES_MAX:
         raise too_large("the JSON of the input", JSON_BYTES_MAX, len(content))
     return Input(content, files)
@@ -87,9 +95,10 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(canonical).hexdigest()
 
 
-def digest_of(file: InputFile) -> str:
-    """SHA-256 of a file's content, hex."""
-    return file.digest if file.file_id else hashlib.sha256(file.data).hexdigest()
+def _digest_name(file: InputFile) -> msgspec.Raw:
+    """What stands for a file in the JSON."""
+    digest_hex = file.digest if file.file_id else hashlib.sha256(file.data).hexdigest()
+    return msgspec.Raw(b'"sha256:%s"' % digest_hex.encode())
 
 
 def not_taken(name: str) -> Refusal:
@@ -97,11 +106,16 @@ def not_taken(name: str) -> Refusal:
     return _invalid(_pointer(name)[:64], "a file is given, but the tool takes none here", FILE_FORMAT)
 
 
-def _check_given_once(properties: Mapping[str, msgspec.Raw], parts: Sequence[InputFile]) -> None:
-    names = [part.property for part in parts]
-    for name in names:
-        if name in properties or names.count(name) > 1:
-            raise _invalid(_pointer(name), "is given twice", FILE_FORMAT)
+async def _parts(parts: Sequence[InputFile], uploaded: Uploaded) -> list[InputFile]:
+    """The parts, those that are stored as we know them."""
+    file_ids = [part.file_id for part in parts if part.file_id]
+    known = await uploaded(file_ids) if file_ids else {}
+    return [
+        stored(part.property, known[part.file_id])
+        if part.file_id
+        else InputFile(property=part.property, media_type=part.media_type, data=part.data)
+        for part in parts
+    ]
 
 
 def _inline(properties: Mapping[str, msgspec.Raw], names: frozenset[str]) -> list[InputFile]:
@@ -115,9 +129,6 @@ def _inline(properties: Mapping[str, msgspec.Raw], names: frozenset[str]) -> lis
         if len(file.data) > FILE_BYTES_MAX:
             raise too_large(f"the file {name}", FILE_BYTES_MAX, len(file.data))
         files.append(file)
-    total = sum(len(file.data) for file in files)
-    if total > FILES_BYTES_MAX:
-        raise too_large("the input's files", FILES_BYTES_MAX, total)
     return files
 
 

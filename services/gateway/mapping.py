@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec import UNSET, UnsetType
 from scrip.catalog.v1 import catalog_pb2, events_pb2
 from scrip.executor.v1 import executor_pb2
+from scrip.gateway.v1 import gateway_pb2
 
 from services.gateway import shapes
 from services.gateway.credits import show
@@ -153,6 +154,20 @@ def file(kept: File) -> shapes.File:
     )
 
 
+def file_message(kept: File) -> gateway_pb2.UploadFileResponse:
+    """A file, over gRPC."""
+    message = gateway_pb2.UploadFileResponse(
+        file_id=kept.file_id,
+        size_bytes=kept.size_bytes,
+        digest=kept.digest,
+        media_type=kept.media_type,
+        name=kept.name,
+    )
+    message.created_at.FromDatetime(kept.created_at)
+    message.expires_at.FromDatetime(kept.expires_at)
+    return message
+
+
 def key(made: ApiKey) -> shapes.Key:
     """A key without its secret."""
     return shapes.Key(**_key_members(made))
@@ -177,10 +192,9 @@ def price(message: catalog_pb2.Price) -> shapes.Price:
     """A price."""
     charging = message.charging
     return shapes.Price(
-        base=show(message.base_micros),
-        per_unit=show(message.per_unit_micros),
+        **_tariff(message, message.unit),
         unit=message.unit or None,
-        minimum=show(message.minimum_micros),
+        variants=[shapes.PriceVariant(**_tariff(one, message.unit), when=one.when) for one in message.variants],
         charging=shapes.ChargingRules(
             succeeded=_CHARGES[charging.succeeded],
             failed=_CHARGES[charging.failed],
@@ -190,6 +204,24 @@ def price(message: catalog_pb2.Price) -> shapes.Price:
             unknown=_CHARGES[charging.unknown],
         ),
     )
+
+
+def _tariff(message: catalog_pb2.Price | catalog_pb2.PriceVariant, unit: str) -> dict[str, Any]:
+    """The members of a tariff; `unit` is the one kind of units, if there is but one."""
+    rates = {
+        rate.unit: {
+            "per_unit": show(rate.micros),
+            "per": rate.per,
+            "tiers": [shapes.PriceTier(above=tier.above, per_unit=show(tier.micros)) for tier in rate.tiers],
+        }
+        for rate in message.rates
+    }
+    sole = rates.pop(unit, {"per_unit": "0", "per": 1, "tiers": []})
+    return sole | {
+        "base": show(message.base_micros),
+        "rates": {name: shapes.UnitRate(**rate) for name, rate in rates.items()},
+        "minimum": show(message.minimum_micros),
+    }
 
 
 def _raw(content: bytes) -> msgspec.Raw:

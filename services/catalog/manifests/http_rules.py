@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from services.catalog.manifests.http_run import HttpRun, RequestPart
-from services.catalog.manifests.measure import FromResponse
+from services.catalog.manifests.measure import FromResponse, measures_of
 from services.runtime import expressions, templates
 
 if TYPE_CHECKING:
     from services.catalog.manifests.manifest import Manifest
 
 Problem = tuple[str, str]
-_ASKING = frozenset({"input"})
-_ANSWERED = _ASKING | {"status", "headers", "body", "submitted", "polled"}
+ASKING = frozenset({"input"})
+_ANSWERED = ASKING | {"status", "headers", "body", "submitted", "polled"}
 _READ = _ANSWERED | {"files"}
 _MEASURED = _READ | {"output"}
 
@@ -21,13 +21,16 @@ _MEASURED = _READ | {"output"}
 def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
     """Every mistake, as path and text."""
     yield from _url(run.request.url, "run.request.url", is_first=True)
+    if run.upload:
+        yield from _url(run.upload.url, "run.upload.url", is_first=True)
     properties = set(manifest.input_schema.get("properties", {}))
-    used = manifest.measure
-    if isinstance(used, FromResponse):
-        yield from _names("measure.value", used.value, _MEASURED, properties)
+    for unit, used in measures_of(manifest.measure).items():
+        if isinstance(used, FromResponse):
+            where = f"measure.units.{unit}.value" if unit else "measure.value"
+            yield from names(where, used.value, _MEASURED, properties)
     for where, texts, roots in _expressions(run):
         for text in texts:
-            yield from _names(where, text, roots, properties)
+            yield from names(where, text, roots, properties)
     for where, request in (("run.poll.request", run.poll and run.poll.request), ("run.result", run.result)):
         if request:
             yield from _url(request.url, f"{where}.url", is_first=False)
@@ -50,12 +53,16 @@ def _url(url: str, where: str, is_first: bool) -> Iterator[Problem]:
 
 def _expressions(run: HttpRun) -> Iterator[tuple[str, list[str], frozenset[str]]]:
     """Where, the expressions there, and what these may look at."""
-    yield "run.request", list(_of_request(run.request)), _ASKING
+    asked, answered = ASKING, _ANSWERED
+    if run.upload:
+        yield "run.upload", list(_of_request(run.upload)), ASKING
+        asked, answered = asked | {"uploaded"}, answered | {"uploaded"}
+    yield "run.request", list(_of_request(run.request)), asked
     if run.poll:
-        yield "run.poll.request", list(_of_request(run.poll.request)), _ANSWERED
-        yield "run.poll", [text for text in (run.poll.status, run.poll.message) if text], _ANSWERED
+        yield "run.poll.request", list(_of_request(run.poll.request)), answered
+        yield "run.poll", [text for text in (run.poll.status, run.poll.message) if text], answered
     if run.result:
-        yield "run.result", list(_of_request(run.result)), _ANSWERED
+        yield "run.result", list(_of_request(run.result)), answered
     response = run.response
     yield "run.response.output", list(templates.expressions(response.output)), _READ
     others = [response.refused, response.failed, response.message, *response.fetch.values(), run.request_id]
@@ -70,7 +77,7 @@ def _of_request(request: RequestPart) -> Iterator[str]:
         yield from templates.expressions(template)
 
 
-def _names(where: str, text: str, roots: frozenset[str], properties: set[str]) -> Iterator[Problem]:
+def names(where: str, text: str, roots: frozenset[str], properties: set[str]) -> Iterator[Problem]:
     """What an expression looks at must be there to see, and of the input, in its schema."""
     tree = expressions.compiled(text).parsed
     if _has_loose_not(tree):

@@ -1,7 +1,8 @@
 """A tool that is a call of a provider over HTTP.
 
 Strings may hold `${expression}` (services/runtime/templates.py) over `input` and, in what follows an answer, `status`,
-`headers`, `body`, `files` and `submitted` (the first answer of work that is waited for).
+`headers`, `body`, `files` and `submitted` (the first answer of work that is waited for); `uploaded` is the answer to an
+upload that goes before.
 """
 
 from typing import Annotated, Any, Literal
@@ -100,6 +101,7 @@ class HttpRun(Part):
     hosts: list[Annotated[str, Field(pattern=HOST)]] = Field(
         default=[], max_length=20, description="hosts beside the request's own that the provider's URLs may name"
     )
+    upload: RequestPart | None = Field(default=None, description="sent first; its answer is `uploaded`")
     request: RequestPart
     poll: PollPart | None = None
     result: PollRequestPart | None = Field(default=None, description="asked for when the work is done")

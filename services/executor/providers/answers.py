@@ -47,9 +47,9 @@ def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
     return ToolAnswer(Answer.OUTPUT, encoded, units=_units(call.units, context))
 
 
-def _units(measures: Mapping[str, str], context: Mapping[str, Any]) -> int | None:
+def _units(measures: Mapping[str, str], context: Mapping[str, Any]) -> dict[str, int] | None:
     """What the provider says was used, begun units whole; None where nothing is measured."""
-    used = 0
+    used = {}
     for unit, expression in measures.items():
         found = evaluate(expression, context)
         if isinstance(found, str):
@@ -58,9 +58,9 @@ def _units(measures: Mapping[str, str], context: Mapping[str, Any]) -> int | Non
             except ValueError:
                 found = None
         if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < 2**53:
-            raise UnreadableError(f"the provider did not say how many {unit}s it used")
-        used += math.ceil(found)
-    return used if measures else None
+            raise UnreadableError(f"the provider did not say how many {unit or 'unit'}s it used")
+        used[unit] = math.ceil(found)
+    return used or None
 
 
 def told(failure: Failure, status: int) -> ToolAnswer:

@@ -75,7 +75,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             {"prompt": "a cat"},
             {"picture": picture},
             may_repeat,
-            {"units": units} if units else {},
+            {"": units} if units else {},
         )
         return await Providers(client, Secrets(None, {"KEY": KEY})).run(call)
 
@@ -92,7 +92,7 @@ async def test_an_answer_becomes_the_output(run: Any) -> None:
     script = Script(said(text="meow", used="2.2"))
     answer = await run(script, units="body.used")
     assert json.loads(answer.output_json) == {"text": "meow"}
-    assert (answer.units, answer.provider_request_id, answer.provider_status) == (3, "r1", 200)
+    assert (answer.units, answer.provider_request_id, answer.provider_status) == ({"": 3}, "r1", 200)
     assert json.loads(script.asked[0].content) == {"prompt": "a cat"}
     assert script.asked[0].headers["authorization"] == f"Bearer {KEY}"
 
@@ -350,7 +350,7 @@ async def test_events_are_read_as_an_array(run: Any) -> None:
     stream = httpx.Response(200, content=body, headers={"content-type": "text/event-stream"})
     answer = await run(Script(stream), {"response": response}, units="body[-1].n")
     assert json.loads(answer.output_json) == {"text": "meow", "first": "start"}
-    assert answer.units == 2
+    assert answer.units == {"": 2}
 
 
 @pytest.mark.parametrize("used", [None, "many", -1, True, [1]])
