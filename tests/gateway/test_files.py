@@ -6,9 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
+from scrip.catalog.v1 import catalog_pb2
+from scrip.executor.v1 import executor_pb2
+from scrip.gateway.v1 import gateway_pb2
 
 from services.runtime import ids
+from services.runtime.errors import Refusal
 from tests.gateway.conftest import Account, System, problem
+from tests.gateway.grpc_caller import GrpcCaller
 from tests.harness.stack import data_url
 from tests.system import samples
 
@@ -218,3 +223,52 @@ async def test_a_file_is_kept_longer_when_a_tool_is_executed_with_it(system: Sys
     assert expires_at() == was
     assert (await system.execute(account, given, "pdf-to-text")).status_code == 200
     assert expires_at() > was
+
+
+def messages(*data: bytes, **header: str) -> AsyncIterator[gateway_pb2.UploadFileRequest]:
+    """An upload over gRPC."""
+
+    async def each() -> AsyncIterator[gateway_pb2.UploadFileRequest]:
+        yield gateway_pb2.UploadFileRequest(header=gateway_pb2.FileHeader(media_type="application/pdf", **header))
+        for piece in data:
+            yield gateway_pb2.UploadFileRequest(data=piece)
+
+    return each()
+
+
+async def test_a_file_is_uploaded_over_grpc_too(system: System, account: Account, caller: GrpcCaller) -> None:
+    """It is the same as over HTTP; of a part that is stored only the id is believed."""
+    upload = caller.stub.UploadFile
+    file = await caller.peer.call(upload, messages(PDF[:100], PDF[100:], name="letter.pdf"), 20, attempts=1)
+    assert (file.size_bytes, file.name, file.digest) == (len(PDF), "letter.pdf", hashlib.sha256(PDF).hexdigest())
+    got = await system.client.get(f"/v1/files/{file.file_id}", headers=account.headers)
+    assert got.content == PDF
+    part = catalog_pb2.InputFile(property="pdf", file_id=file.file_id, size_bytes=1, digest="x", media_type="a/b")
+    for given in ({"input_json": f'{{"pdf": "file:{file.file_id}"}}'.encode()}, {"files": [part], "input_json": b"{}"}):
+        job = await caller.execute(ids.uuid7(), tool="pdf-to-text", **given)
+        assert job.state == executor_pb2.Job.STATE_SUCCEEDED, job.error
+    others = await uploaded(system, await system.account(None), PDF)
+    part.file_id = others["file_id"]
+    refused = await caller.refused("QuotePrice", tool="pdf-to-text", input_json=b"{}", files=[part])
+    assert refused.reason == "FILE_NOT_FOUND"
+
+
+async def test_an_upload_over_grpc_is_checked(account: Account, caller: GrpcCaller) -> None:
+    """The header comes first, and once; a file is of the caller's own account."""
+    data = gateway_pb2.UploadFileRequest(data=b"x")
+
+    async def headless() -> AsyncIterator[gateway_pb2.UploadFileRequest]:
+        yield data
+
+    async def twice() -> AsyncIterator[gateway_pb2.UploadFileRequest]:
+        async for message in messages(b"x"):
+            yield message
+        yield gateway_pb2.UploadFileRequest(header=gateway_pb2.FileHeader(media_type="a/b"))
+
+    for requests, reason in (
+        (headless(), "REQUEST_INVALID"),
+        (twice(), "REQUEST_INVALID"),
+        (messages(b"x", account_id="another"), "FORBIDDEN"),
+    ):
+        with pytest.raises(Refusal, match=reason):
+            await caller.peer.call(caller.stub.UploadFile, requests, 20, attempts=1)
