@@ -150,14 +150,19 @@ async def _lost(saga: Saga) -> None:
     services, times = saga.services, []
     for _ in range(LOST):
         job_id = await saga.begin("lone", NOTHING | {"delay_seconds": SLOW_SECONDS})
-        attempts = f"SELECT count(*) FROM attempt WHERE job_id = '{job_id}'"
-        await eventually(lambda attempts=attempts: services.query("executor", attempts) == [(1,)], 20)
+        await _attempted(services, job_id, 1)
         services.kill("executor")
         began = clock.monotonic()
         await services.restart("executor")
-        await eventually(lambda attempts=attempts: services.query("executor", attempts) == [(2,)], 60)
+        await _attempted(services, job_id, 2)
         times.append(clock.monotonic() - began)
     line("jobs.lost.next_step", percentile(times, 50), "s", LEASE_SECONDS, LOST)
+
+
+async def _attempted(services: Services, job_id: str, times: int) -> None:
+    """Returns when a job has had so many attempts."""
+    statement = "SELECT count(*) FROM attempt WHERE job_id = %s"
+    await eventually(lambda: services.query("executor", statement, job_id) == [(times,)], 60)
 
 
 async def _run_through(saga: Saga, account: str, n: int) -> list[float]:

@@ -15,6 +15,7 @@ from services.cli.commands.keys import keys
 from services.cli.commands.lists import grants, reservations
 from services.cli.commands.log import log
 from services.cli.commands.migrate import migrate
+from services.cli.commands.reconcile import reconcile
 from services.cli.commands.replay import replay
 from services.cli.commands.run import run
 from services.cli.commands.snapshot import snapshot
@@ -48,7 +49,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Use": (tools, categories, execute, files),
     "See credits": (balance, statement, grants, reservations, explain),
     "Manage accounts and credits": (accounts, keys, grant, void, refund, adjust, transfer),
-    "Prove the ledger": (totals, verify, replay, snapshot, log),
+    "Prove the ledger": (reconcile, totals, verify, replay, snapshot, log),
 }
 
 

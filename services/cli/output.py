@@ -21,6 +21,9 @@ COLOURS = (
     | dict.fromkeys(("FROZEN", "SCHEDULED", "reserved", "frozen"), "yellow")
     | dict.fromkeys(("captured", "grant_expired", "grant_voided", "reduced", "transfer_sent", "closed"), "red")
     | dict.fromkeys(("refused", "CLOSED"), "bold red")
+    | dict.fromkeys(("settlement_late", "reservation_without_job"), "yellow")
+    | dict.fromkeys(("settlement_refused", "captured_otherwise"), "bold red")
+    | dict.fromkeys(("reservation_left_open", "reservation_ended_early"), "bold red")
     | {"available": "green", "deprecated": "yellow", "unavailable": "yellow", "disabled": "red"}
     | dict.fromkeys(("EXPIRED", "VOIDED", "RELEASED", "CAPTURED"), "dim")
 )

@@ -189,17 +189,20 @@ class Driver:
             return endings.not_called(held.key)
         called_at = clock.monotonic()
         try:
-            answer = await self._runner.run(spec, held.claim, held.timeout_seconds)
+            answer = await self._runner.run(spec, held.claim, held.timeout_seconds, held.tell)
         except asyncio.CancelledError:
-            return endings.handed_over(held.key, held.terms, spec.retry, job.attempts, _ms_since(called_at))
+            took = _ms_since(called_at)
+            return endings.handed_over(held.key, held.terms, spec.retry, job.attempts, took, held.report)
         except CallTimedOutError:
-            return endings.timed_out(held.key, held.terms, held.timeout_seconds, _ms_since(called_at))
+            return endings.timed_out(held.key, held.terms, held.timeout_seconds, _ms_since(called_at), held.report)
         except WorkerLostError as error:
             log.warning("worker_lost", job_id=job.job_id, tool=job.tool, error=str(error))
             took = _ms_since(called_at)
-            return after_lost_attempt(*held.key, held.terms, spec.retry, job.attempts, "WORKER_CRASHED", took)
+            return after_lost_attempt(
+                *held.key, held.terms, spec.retry, job.attempts, "WORKER_CRASHED", took, held.report
+            )
         _tell(job, answer)
-        return endings.answered(held.key, held.terms, answer, _ms_since(called_at))
+        return endings.answered(held.key, held.terms, answer, _ms_since(called_at), held.report)
 
     async def _conclude(self, held: Held, step: Transition) -> None:
         """Writes a step of the job, and passes it on to whom it concerns."""

@@ -1,6 +1,16 @@
 """What a step of a job becomes after whatever happened to its call; pure."""
 
-from services.executor.jobs import Ending, Retry, State, Terms, Transition, after_lost_attempt, ended
+from services.executor.jobs import (
+    NO_REPORT,
+    Ending,
+    ProviderReport,
+    Retry,
+    State,
+    Terms,
+    Transition,
+    after_lost_attempt,
+    ended,
+)
 from services.executor.worker import Answer, ToolAnswer
 
 Key = tuple[str, int]
@@ -17,7 +27,9 @@ def not_called(key: Key) -> Transition:
     return Transition(*key, State.RUNNING, State.QUEUED, "NOT_CALLED")
 
 
-def answered(key: Key, terms: Terms, answer: ToolAnswer, duration_ms: int) -> Transition:
+def answered(
+    key: Key, terms: Terms, answer: ToolAnswer, duration_ms: int, report: ProviderReport = NO_REPORT
+) -> Transition:
     """The end of a job whose tool answered."""
     match answer.answer:
         case Answer.OUTPUT:
@@ -41,12 +53,13 @@ def answered(key: Key, terms: Terms, answer: ToolAnswer, duration_ms: int) -> Tr
         output_json=answer.output_json if ending is Ending.SUCCEEDED else None,
         measured=answer.units,
         duration_ms=duration_ms,
-        provider_request_id=answer.provider_request_id,
-        provider_status=answer.provider_status,
+        report=report,
     )
 
 
-def timed_out(key: Key, terms: Terms, timeout_seconds: float, duration_ms: int) -> Transition:
+def timed_out(
+    key: Key, terms: Terms, timeout_seconds: float, duration_ms: int, report: ProviderReport = NO_REPORT
+) -> Transition:
     """The end of a job whose call was stopped at its time limit."""
     return ended(
         *key,
@@ -57,11 +70,14 @@ def timed_out(key: Key, terms: Terms, timeout_seconds: float, duration_ms: int) 
         reason="TIMED_OUT",
         message=f"the tool did not end within {timeout_seconds:g} seconds",
         duration_ms=duration_ms,
+        report=report,
     )
 
 
-def handed_over(key: Key, terms: Terms, retry: Retry, attempts: int, duration_ms: int) -> Transition:
+def handed_over(
+    key: Key, terms: Terms, retry: Retry, attempts: int, duration_ms: int, report: ProviderReport = NO_REPORT
+) -> Transition:
     """This executor stops, and the call with it."""
     if retry is Retry.SAFE:
-        return Transition(*key, State.RUNNING, State.QUEUED, "EXECUTOR_STOPPED")
-    return after_lost_attempt(*key, terms, retry, attempts, "EXECUTOR_STOPPED", duration_ms)
+        return Transition(*key, State.RUNNING, State.QUEUED, "EXECUTOR_STOPPED", report=report)
+    return after_lost_attempt(*key, terms, retry, attempts, "EXECUTOR_STOPPED", duration_ms, report)

@@ -4,6 +4,7 @@ import hashlib
 
 from scrip.executor.v1 import events_pb2
 
+from services.executor.jobs import ProviderReport
 from services.executor.store.rows import Job
 
 SHARDS = 4
@@ -47,3 +48,12 @@ def of(job: Job, kind: events_pb2.EventKind, cause: str, actor: str = SELF) -> t
     if job.finished_at:
         event.finished_at.FromDatetime(job.finished_at)
     return shard_of(job.account_id), event
+
+
+def ended(job: Job, kind: events_pb2.EventKind, cause: str, report: ProviderReport) -> tuple[int, events_pb2.Event]:
+    """`of` a step that ended an attempt, with what is known of its provider's call."""
+    shard, event = of(job, kind, cause)
+    event.provider = report.provider
+    event.provider_latency_ms = report.latency_ms
+    event.provider_usage.update(report.usage)
+    return shard, event

@@ -118,6 +118,25 @@ def cost_of(terms: Terms, ending: Ending, units: Mapping[str, int]) -> Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderReport:
+    """What is known of the call of a provider, for whoever compares its bill with ours."""
+
+    provider: str = ""
+    """Who was called; empty: nobody."""
+    request_id: str = ""
+    """The provider's own id of the call."""
+    status: int = 0
+    """HTTP status of its last answer; 0: there was none."""
+    latency_ms: int = 0
+    """From the first request to the last answer, or to when no answer was waited for any more."""
+    usage: Mapping[str, int] = field(default_factory=dict)
+    """By unit: what it says was used."""
+
+
+NO_REPORT = ProviderReport()
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """One step of one job, to be written if the job still is in `before` under `fence`."""
 
@@ -138,10 +157,8 @@ class Transition:
     cost: Cost = Cost(0, 0)
     delay_seconds: float = 0
     """Back in the queue: how long nobody may claim it."""
-    provider_request_id: str = ""
-    """The provider's own id of the call, where one was called."""
-    provider_status: int = 0
-    """HTTP status of its last answer."""
+    report: ProviderReport = NO_REPORT
+    """Of the attempt that this step ends."""
 
     def __post_init__(self) -> None:
         check_transition(self.before, self.after)
@@ -160,8 +177,7 @@ def ended(
     output_json: bytes | None = None,
     measured: Mapping[str, int] | None = None,
     duration_ms: int = 0,
-    provider_request_id: str = "",
-    provider_status: int = 0,
+    report: ProviderReport = NO_REPORT,
 ) -> Transition:
     """The end of a job, with its price; `measured` units, and of what was not measured those of the quote."""
     units = {**terms.quoted_units, **terms.tariff.named(measured or {})}
@@ -177,13 +193,19 @@ def ended(
         units=units,
         duration_ms=duration_ms,
         cost=cost_of(terms, ending, units),
-        provider_request_id=provider_request_id,
-        provider_status=provider_status,
+        report=report,
     )
 
 
 def after_lost_attempt(
-    job_id: str, fence: int, terms: Terms, retry: Retry, attempts: int, cause: str, duration_ms: int = 0
+    job_id: str,
+    fence: int,
+    terms: Terms,
+    retry: Retry,
+    attempts: int,
+    cause: str,
+    duration_ms: int = 0,
+    report: ProviderReport = NO_REPORT,
 ) -> Transition:
     """What becomes of a job whose attempt ended without an answer; `attempts` have begun, this one included."""
     if retry is Retry.UNSAFE:
@@ -196,9 +218,11 @@ def after_lost_attempt(
             reason="OUTCOME_UNKNOWN",
             message="the worker was lost during the call; whether the work was done is not known",
             duration_ms=duration_ms,
+            report=report,
         )
     if attempts < ATTEMPTS_MAX:
-        return Transition(job_id, fence, State.RUNNING, State.QUEUED, cause, delay_seconds=0.1 * 2**attempts)
+        delay = 0.1 * 2**attempts
+        return Transition(job_id, fence, State.RUNNING, State.QUEUED, cause, delay_seconds=delay, report=report)
     return ended(
         job_id,
         fence,
@@ -209,4 +233,5 @@ def after_lost_attempt(
         reason="WORKER_CRASHED",
         message=f"the worker was lost during each of {attempts} attempts",
         duration_ms=duration_ms,
+        report=report,
     )

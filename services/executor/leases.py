@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from scrip.catalog.v1 import catalog_pb2
 
 from services.executor import mapping
-from services.executor.jobs import Terms
+from services.executor.jobs import NO_REPORT, ProviderReport, Terms
 from services.executor.patience import Patience
 from services.executor.store import claims
 from services.executor.store.rows import Claim, Job
@@ -29,6 +29,8 @@ class Held:
     """An attempt was, or is being, committed."""
     waits: bool = False
     """Its attempt is committed, and it waits for a free process."""
+    report: ProviderReport = NO_REPORT
+    """What is known of the call of its provider."""
 
     @property
     def job(self) -> Job:
@@ -39,6 +41,10 @@ class Held:
     def key(self) -> tuple[str, int]:
         """Job id and fence."""
         return self.claim.job.job_id, self.claim.job.fence
+
+    def tell(self, report: ProviderReport) -> None:
+        """The call of its provider is over, however it ended."""
+        self.report = report
 
     def is_ours(self) -> bool:
         """Whether nobody else can hold it yet."""

@@ -20,6 +20,7 @@ from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client
 from services.executor.providers.secrets import Secrets
 from services.executor.reaper import Reaper
+from services.executor.reconciler import Reconciler
 from services.executor.reservations import Reservations
 from services.executor.runner import Runner
 from services.executor.servicer import ExecutorServicer
@@ -38,6 +39,7 @@ from services.runtime.topology import FILES_BUCKET
 
 log = logs.get("executor")
 
+SERVICE = executor_pb2.DESCRIPTOR.services_by_name["ExecutorService"]
 DRAIN_SECONDS = 10.0
 FLUSH_SECONDS = 2.0
 
@@ -86,6 +88,7 @@ async def serve(stop: asyncio.Event) -> None:
         )
         dispatcher = Dispatcher(executor_id, pool, leases, tool_processes, driver)
         keeper = Keeper(pool, reservations)
+        reconciler = Reconciler(pool, reservations, config.reconcile_seconds)
         intake = Intake(pool, event_log, dispatcher, keeper, broker, config.lease_seconds)
         availability = Availability(executor_id, catalog, specs, pool, tool_processes)
         relay = Relay(pool, broker, "executor", events_pb2.EventBatch, event_log.appended)
@@ -97,7 +100,7 @@ async def serve(stop: asyncio.Event) -> None:
         async def is_ready() -> bool:
             return not stop.is_set() and tool_processes.is_alive and await postgres.answers(pool)
 
-        servicer = ExecutorServicer(pool, intake, watches, event_log.appended)
+        servicer = ExecutorServicer(pool, intake, watches, reconciler, event_log.appended)
 
         def register(server: grpc.aio.Server) -> None:
             executor_pb2_grpc.add_ExecutorServiceServicer_to_server(servicer, server)
@@ -108,6 +111,7 @@ async def serve(stop: asyncio.Event) -> None:
             keeper.run,
             leases.run,
             reaper.run,
+            reconciler.run,
             settler.run,
             watches.run,
             relay.run,
@@ -117,8 +121,7 @@ async def serve(stop: asyncio.Event) -> None:
         )
         await stack.enter_async_context(lifecycle.background(*loops))
         await stack.enter_async_context(metrics.serve_ops(config.ops_listen, is_ready))
-        service = executor_pb2.DESCRIPTOR.services_by_name["ExecutorService"]
-        await stack.enter_async_context(grpc_server.serve(config.grpc_listen, tokens, service, register, is_ready))
+        await stack.enter_async_context(grpc_server.serve(config.grpc_listen, tokens, SERVICE, register, is_ready))
         log.info("serving", address=config.grpc_listen, executor_id=executor_id, workers=config.workers)
 
         await stop.wait()

@@ -1,13 +1,17 @@
 """Protobuf messages to and from what the executor's own modules hold."""
 
+from collections import Counter
+
 from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 from scrip.ledger.v1 import ledger_pb2
 
+from services.executor.findings import ADVICE, Kind, Report
 from services.executor.jobs import Charge, Ending, Terms
-from services.executor.store.rows import Job
+from services.executor.store.rows import Attempt, Job
 from services.runtime.tariff import Rate, Tariff, Tier
 
+FINDINGS_SHOWN = 200
 _CHARGES = {
     catalog_pb2.CHARGE_NOTHING: Charge.NOTHING,
     catalog_pb2.CHARGE_BASE: Charge.BASE,
@@ -80,6 +84,47 @@ def job_message(job: Job, output_json: bytes = b"") -> executor_pb2.Job:
         message.started_at.FromDatetime(job.started_at)
     if job.finished_at:
         message.finished_at.FromDatetime(job.finished_at)
+    return message
+
+
+def attempt_message(attempt: Attempt) -> executor_pb2.Attempt:
+    """One call of a tool as callers see it."""
+    message = executor_pb2.Attempt(
+        number=attempt.number,
+        ending=attempt.ending,
+        error_reason=attempt.error_reason,
+        provider=attempt.provider,
+        provider_request_id=attempt.provider_request_id,
+        provider_status=attempt.provider_status,
+        provider_latency_ms=attempt.provider_latency_ms,
+        provider_usage=attempt.provider_usage,
+    )
+    message.started_at.FromDatetime(attempt.started_at)
+    if attempt.ended_at:
+        message.ended_at.FromDatetime(attempt.ended_at)
+    return message
+
+
+def report_message(report: Report) -> executor_pb2.ReconcileJobsResponse:
+    """What a run of the reconciler found."""
+    message = executor_pb2.ReconcileJobsResponse()
+    message.ran_at.FromDatetime(report.ran_at)
+    message.compared_until.FromDatetime(report.compared_until)
+    counts = Counter(one.kind for one in report.findings)
+    for kind in Kind:
+        message.counts.add(kind=f"KIND_{kind.name}", count=counts[kind], cut_off=kind in report.cut_off)
+    for one in report.findings[:FINDINGS_SHOWN]:
+        told = message.findings.add(
+            kind=f"KIND_{one.kind.name}",
+            account_id=one.account_id,
+            job_id=one.job_id,
+            tool=one.tool,
+            reason=one.reason,
+            job_micros=one.job_micros,
+            ledger_micros=one.ledger_micros,
+            advice=ADVICE[one.kind],
+        )
+        told.since.FromDatetime(one.since)
     return message
 
 

@@ -13,6 +13,10 @@ SECONDS = Histogram(
 )
 SETTLED = Counter("scrip_settlements_total", "Settlements the ledger decided for good", ["settlement"])
 HELD = Gauge("scrip_jobs_held", "Jobs this executor holds")
+FINDINGS = Gauge("scrip_reconciler_findings", "Jobs and reservations that do not fit together", ["kind"])
+RECONCILED = Gauge(
+    "scrip_reconciler_age_seconds", "Seconds since jobs and reservations were last compared, by any executor"
+)
 
 
 def moved(job: Job) -> None:

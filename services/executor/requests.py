@@ -25,6 +25,7 @@ LABELS_MAX = 8
 TEXT_CHARACTERS_MAX = 128
 TIMEOUT_MS_MAX = 3_600_000
 CONCURRENCY_MAX = 10_000
+GRACE_SECONDS_MAX = 24 * 3600
 
 
 def submission_of(request: executor_pb2.SubmitJobRequest) -> Submission:
@@ -68,6 +69,15 @@ def submission_of(request: executor_pb2.SubmitJobRequest) -> Submission:
         concurrency=quote.limits.concurrency,
         actor=identity.actor(),
     )
+
+
+def grace_of(request: executor_pb2.ReconcileJobsRequest) -> float | None:
+    """Seconds; None where the request leaves it to us."""
+    if not request.HasField("grace"):
+        return None
+    seconds = request.grace.seconds + request.grace.nanos / 1e9
+    _check(0 <= seconds <= GRACE_SECONDS_MAX, "grace", f"must be 0 to {GRACE_SECONDS_MAX} seconds")
+    return seconds
 
 
 def _check_input(request: executor_pb2.SubmitJobRequest) -> None:

@@ -1,10 +1,12 @@
-"""The ledger as the executor uses it: extends the reservations of jobs that shall run, settles those that ended.
+"""The ledger as the executor uses it: extends the reservations of jobs that shall run, settles those that ended, and
+reads reservations to compare them with jobs.
 
-Both go in batches, one call for many jobs, and both may be repeated as often as need be: the request id follows from
+Commands go in batches, one call for many jobs, and may be repeated as often as need be: the request id follows from
 the job, and a reservation ends once.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from enum import Enum
 
 import grpc
@@ -20,6 +22,7 @@ from services.runtime import logs
 log = logs.get("reservations")
 
 CALL_SECONDS = 5.0
+PAGE_SIZE = 200
 # Once more, at another replica if there is one; what is left over then waits for its next turn and holds nobody up.
 ATTEMPTS = 2
 # How long a reservation outlives a job that nobody ends; its expiry is an alarm.
@@ -75,6 +78,27 @@ class Reservations:
         """Captures or releases what ended jobs reserved; None where the ledger has not said anything for good."""
         results = await self._execute([_settlement(job) for job in jobs])
         return [_verdict(job, result) for job, result in zip(jobs, results, strict=True)]
+
+    async def of(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], ledger_pb2.Reservation]:
+        """Those of the reservations that there are, by account and id, at most 500; raises LedgerError."""
+        request = ledger_pb2.BatchGetReservationsRequest()
+        for account_id, reservation_id in names:
+            request.names.add(account_id=account_id, reservation_id=reservation_id)
+        if not request.names:
+            return {}
+        found = (await self._ledger.batch_get_reservations(request, CALL_SECONDS)).reservations
+        return {(one.account_id, one.reservation_id): one for one in found}
+
+    async def open_before(self, moment: datetime) -> AsyncIterator[Sequence[ledger_pb2.Reservation]]:
+        """What all accounts have open that was made before a time, page by page; raises LedgerError."""
+        request = ledger_pb2.ListOpenReservationsRequest(page_size=PAGE_SIZE)
+        request.created_before.FromDatetime(moment)
+        while True:
+            page = await self._ledger.list_open_reservations(request, CALL_SECONDS)
+            yield page.reservations
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
 
     async def _execute(self, commands: Sequence[ledger_pb2.Command]) -> list[ledger_pb2.CommandResult]:
         return await self._ledger.execute_many(commands, CALL_SECONDS, ATTEMPTS)

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from collections.abc import Callable
+from dataclasses import replace
 
-from services.executor.jobs import Retry
+from services.executor.jobs import ProviderReport, Retry
 from services.executor.pool import CallTimedOutError, WorkerLostError, WorkerPool
 from services.executor.providers.answers import ProviderCall
 from services.executor.providers.calls import Providers
@@ -31,21 +33,33 @@ class Runner:
         """What a call of this tool waits for."""
         return self._processes if spec.http is None else self._calls
 
-    async def run(self, spec: RunSpec, claim: Claim, timeout_seconds: float) -> ToolAnswer:
-        """The tool's answer; raises CallTimedOutError, or WorkerLostError where nobody knows how the call ended."""
+    async def run(
+        self, spec: RunSpec, claim: Claim, timeout_seconds: float, tell: Callable[[ProviderReport], None]
+    ) -> ToolAnswer:
+        """The tool's answer; raises CallTimedOutError, or WorkerLostError where nobody knows how the call ended.
+
+        `tell` is given what is known of a provider's call when that is over, also where there is no answer.
+        """
         if spec.http is not None:
-            return await self._ask(spec, spec.http, claim, timeout_seconds)
+            return await self._ask(spec, spec.http, claim, timeout_seconds, tell)
         call = ToolCall(spec.handler, claim.input_json, claim.files, dict(spec.pointers))
         return await self._tool_processes.run(call, timeout_seconds)
 
-    async def _ask(self, spec: RunSpec, plan: HttpPlan, claim: Claim, timeout_seconds: float) -> ToolAnswer:
+    async def _ask(
+        self,
+        spec: RunSpec,
+        plan: HttpPlan,
+        claim: Claim,
+        timeout_seconds: float,
+        tell: Callable[[ProviderReport], None],
+    ) -> ToolAnswer:
         files = {name: input_file(data, claim.media_types[name], name) for name, data in claim.files.items()}
         call = ProviderCall(
             plan, json.loads(claim.input_json), files, spec.retry is Retry.SAFE, spec.units, spec.misfit
         )
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await self._providers.run(call)
+                return await self._providers.run(call, lambda report: tell(replace(report, provider=spec.provider)))
         except TimeoutError as error:
             raise CallTimedOutError from error
         except NoAnswerError as error:

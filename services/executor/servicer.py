@@ -8,6 +8,7 @@ from scrip.executor.v1 import events_pb2, executor_pb2, executor_pb2_grpc
 from services.executor import mapping, requests
 from services.executor.intake import Intake
 from services.executor.jobs import State
+from services.executor.reconciler import Reconciler
 from services.executor.store import queries
 from services.executor.store.rows import Job
 from services.executor.watch import Watches
@@ -22,10 +23,11 @@ Context = Any
 class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
     """Each method answers or raises a Refusal."""
 
-    def __init__(self, pool: Pool, intake: Intake, watches: Watches, appended: Signal) -> None:
+    def __init__(self, pool: Pool, intake: Intake, watches: Watches, reconciler: Reconciler, appended: Signal) -> None:
         self._pool = pool
         self._intake = intake
         self._watches = watches
+        self._reconciler = reconciler
         self._appended = appended
 
     async def SubmitJob(  # noqa: N802 (the proto's name)
@@ -39,11 +41,13 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
     async def GetJob(  # noqa: N802
         self, request: executor_pb2.GetJobRequest, _context: Context
     ) -> executor_pb2.GetJobResponse:
-        """One job of an account, with its output."""
+        """One job of an account, with its output and its attempts."""
         job = (await queries.jobs(self._pool, [request.job_id])).get(request.job_id)
         if job is None or job.account_id != request.account_id:
             raise Refusal("JOB_NOT_FOUND", f"there is no job {request.job_id}", {"job_id": request.job_id})
-        return executor_pb2.GetJobResponse(job=await self._message(job))
+        message = await self._message(job)
+        message.attempts_made.extend(map(mapping.attempt_message, await queries.attempts(self._pool, job.job_id)))
+        return executor_pb2.GetJobResponse(job=message)
 
     async def ListJobs(  # noqa: N802
         self, request: executor_pb2.ListJobsRequest, _context: Context
@@ -64,6 +68,12 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
         """The job as it is, and after each change, until it has ended and is settled."""
         async for job in self._watches.follow(request.account_id, request.job_id):
             yield executor_pb2.WatchJobResponse(job=job)
+
+    async def ReconcileJobs(  # noqa: N802
+        self, request: executor_pb2.ReconcileJobsRequest, _context: Context
+    ) -> executor_pb2.ReconcileJobsResponse:
+        """Compares jobs with reservations now."""
+        return mapping.report_message(await self._reconciler.run_now(requests.grace_of(request)))
 
     async def ReadEvents(  # noqa: N802
         self, request: executor_pb2.ReadEventsRequest, _context: Context

@@ -51,6 +51,12 @@ class Settings(ServiceSettings):
     lease_seconds: float = Field(
         default=15, ge=1, le=300, description="how long a silent executor keeps its jobs; renewed at a third of it"
     )
+    reconcile_seconds: float = Field(
+        default=60,
+        ge=1,
+        le=86_400,
+        description="how often jobs are compared with reservations, by one of all executors",
+    )
 
 
 def load() -> Settings:

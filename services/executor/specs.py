@@ -38,6 +38,8 @@ class RunSpec:
     """Modules that must be there to import."""
     programs: tuple[str, ...] = ()
     """Executables that must be there to call."""
+    provider: str = ""
+    """Who is behind the tool; empty: nobody, it runs here."""
     http: HttpPlan | None = None
     """How its provider is called, where it has one."""
     units: Mapping[str, str] = field(default_factory=dict)
@@ -49,8 +51,9 @@ class RunSpec:
     """By unit: where a handler's output says how many were used."""
 
 
-def parse(run_json: bytes, output_schema_json: bytes = b"true") -> RunSpec:
-    """The spec of a `run_json`; members it does not know are for other kinds of executors."""
+def parse(run_json: bytes, output_schema_json: bytes = b"true", provider: str = "", unit: str = SOLE) -> RunSpec:
+    """The spec of a `run_json`, and who is behind it, and the price's word for what is measured; members it does not
+    know are for other kinds of executors."""
     run: dict[str, Any] = json.loads(run_json or b"{}")
     measures = _measures_of(run.get("measure") or {})
     try:
@@ -64,10 +67,11 @@ def parse(run_json: bytes, output_schema_json: bytes = b"true") -> RunSpec:
         retry=Retry.SAFE if run.get("retry") == Retry.SAFE else Retry.UNSAFE,
         packages=tuple(run.get("packages", ())),
         programs=tuple(run.get("programs", ())),
+        provider=provider,
         http=http,
         misfit=misfit_of(output_schema_json if http else b"true"),
-        units={unit: one["value"] for unit, one in measures.items() if one.get("from") == "response"},
-        pointers={unit: one["pointer"] for unit, one in measures.items() if one.get("from") == "output"},
+        units={name or unit: one["value"] for name, one in measures.items() if one.get("from") == "response"},
+        pointers={name or unit: one["pointer"] for name, one in measures.items() if one.get("from") == "output"},
     )
 
 
@@ -137,4 +141,5 @@ class RunSpecs:
         if len(self._known) >= TOOLS_MAX:
             self._known.clear()
             self._obstacles.clear()
-        return self._known.setdefault((tool.slug, tool.version), parse(tool.run_json, tool.output_schema_json))
+        spec = parse(tool.run_json, tool.output_schema_json, tool.provider, tool.price.unit)
+        return self._known.setdefault((tool.slug, tool.version), spec)

@@ -65,10 +65,6 @@ class ToolAnswer:
     """For the caller."""
     detail: str = ""
     """For the log: what was raised, and where."""
-    provider_request_id: str = ""
-    """The provider's own id of the call, where one was called."""
-    provider_status: int = 0
-    """HTTP status of its last answer."""
 
 
 def prepare(parent_pid: int, memory_bytes: int) -> None:

@@ -34,6 +34,7 @@ from services.gateway.routes import (
     keys,
     lists,
     ops,
+    reconciliation,
     tool_changes,
     tools,
 )
@@ -88,6 +89,7 @@ def create(parts: Parts) -> Door:
         *keys.handlers(doorkeeper, ledger, parts.keys),
         *tool_changes.handlers(doorkeeper, parts.peers.catalog),
         *tool_changes.price_handlers(doorkeeper, parts.peers.catalog),
+        *reconciliation.handlers(doorkeeper, parts.peers.executor),
         *ops.handlers(parts.readiness),
     ]
     document = openapi.document(handlers, metadata.version("scrip"))

@@ -108,6 +108,13 @@ def job(message: executor_pb2.Job) -> shapes.Job:
     return _job(message, msgspec.Raw(message.output_json) if message.output_json else None)
 
 
+def job_with_attempts(message: executor_pb2.Job) -> shapes.Job:
+    """A job with its output and with each call of its tool."""
+    told = job(message)
+    told.attempts = [_attempt(one) for one in message.attempts_made]
+    return told
+
+
 def job_of_list(message: executor_pb2.Job) -> shapes.Job:
     """A job without its output."""
     return _job(message, UNSET)
@@ -168,6 +175,26 @@ def file_message(kept: File) -> gateway_pb2.UploadFileResponse:
     return message
 
 
+def _attempt(message: executor_pb2.Attempt) -> shapes.Attempt:
+    call: shapes.ProviderCall | UnsetType = UNSET
+    if message.provider:
+        call = shapes.ProviderCall(
+            provider=message.provider,
+            request_id=message.provider_request_id or None,
+            status=message.provider_status or None,
+            latency_ms=message.provider_latency_ms,
+            usage=dict(message.provider_usage),
+        )
+    return shapes.Attempt(
+        number=message.number,
+        started_at=time_of(message.started_at),
+        ended_at=time_of(message.ended_at) if message.HasField("ended_at") else None,
+        ending=message.ending or None,
+        error_reason=message.error_reason or UNSET,
+        provider_call=call,
+    )
+
+
 def key(made: ApiKey) -> shapes.Key:
     """A key without its secret."""
     return shapes.Key(**_key_members(made))
@@ -208,7 +235,7 @@ def price(message: catalog_pb2.Price) -> shapes.Price:
 
 def _tariff(message: catalog_pb2.Price | catalog_pb2.PriceVariant, unit: str) -> dict[str, Any]:
     """The members of a tariff; `unit` is the one kind of units, if there is but one."""
-    rates = {
+    rates: dict[str, dict[str, Any]] = {
         rate.unit: {
             "per_unit": show(rate.micros),
             "per": rate.per,

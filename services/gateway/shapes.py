@@ -179,8 +179,31 @@ class JobCredits(msgspec.Struct):
     settled: bool
 
 
+class ProviderCall(msgspec.Struct):
+    """What is known of the call of a provider: its own id of it, the status of its last answer, and what it says was
+    used, by unit. Null: it did not say."""
+
+    provider: str
+    request_id: str | None
+    status: int | None
+    latency_ms: int
+    usage: dict[str, int]
+
+
+class Attempt(msgspec.Struct):
+    """One call of a tool for a job; `ended_at` and `ending` are null while it is under way."""
+
+    number: int
+    started_at: datetime
+    ended_at: datetime | None
+    ending: str | None
+    error_reason: str | UnsetType = UNSET
+    provider_call: ProviderCall | UnsetType = UNSET
+
+
 class Job(msgspec.Struct, kw_only=True):
-    """One execution of a tool; `output` is null until it succeeds, and left out of lists."""
+    """One execution of a tool; `output` is null until it succeeds, and left out of lists. `attempts` are told where one
+    job is asked for."""
 
     job_id: str
     tool: str
@@ -196,6 +219,7 @@ class Job(msgspec.Struct, kw_only=True):
     finished_at: datetime | None
     reference: str | UnsetType = UNSET
     labels: dict[str, str] | UnsetType = UNSET
+    attempts: list[Attempt] | UnsetType = UNSET
 
 
 class Jobs(msgspec.Struct):

@@ -218,7 +218,44 @@ def test_the_books_sum_to_zero(gateway: FakeGateway, call: Any) -> None:  # noqa
     assert lines[-1].split() == ["sum", "0"]
 
 
+def test_a_system_that_fits_together_has_no_findings(gateway: FakeGateway, call: Any) -> None:  # noqa: F811
+    """One sentence, exit status 0."""
+    gateway.answer("GET /v1/admin/reconciliation", 200, RECONCILED | {"findings": []})
+    found = call("reconcile")
+    assert (found.exit_code, found.stdout) == (0, "All jobs and reservations fit, as of 2031-01-31T00:00:00Z.\n")
+
+
+def test_findings_are_shown_with_what_to_do(gateway: FakeGateway, call: Any) -> None:  # noqa: F811
+    """A line each, how many there are of a kind and what to do about it; exit status 1, also as JSON."""
+    gateway.answer("GET /v1/admin/reconciliation", 200, RECONCILED)
+    found = call("reconcile", "--grace", "0")
+    lines = found.stdout.splitlines()
+    assert found.exit_code == 1
+    assert lines[1].split() == ["captured_otherwise", "2031-01-31T00:00:00Z", "acme", "job_1", "echo", "0.1", "0.2"]
+    assert lines[-1] == "captured_otherwise: at least 1000. Look."
+    assert call("reconcile", "--json").exit_code == 1
+    assert next(one.path for one in gateway.sent).endswith("?grace_seconds=0")
+
+
+RECONCILED = {
+    "findings": [
+        {
+            "kind": "captured_otherwise",
+            "account_id": "acme",
+            "job_id": "job_1",
+            "tool": "echo",
+            "job_credits": "0.1",
+            "ledger_credits": "0.2",
+            "since": "2031-01-31T00:00:00Z",
+            "advice": "Look.",
+        }
+    ],
+    "counts": {"captured_otherwise": {"count": 1000, "cut_off": True}},
+    "ran_at": "2031-01-31T00:00:00Z",
+    "compared_until": "2031-01-31T00:00:00Z",
+}
 USAGE = [
+    ("reconcile", "--grace", "-1"),
     ("balance", "acme", "--at", "yesterday"),
     ("balance", "acme", "--at", "2031-01-31T00:00:00"),
     ("statement", "--limit", "0"),

@@ -1,13 +1,14 @@
 """The gateway's part of an execute, step by step, against real services."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from scrip.catalog.v1 import catalog_pb2, catalog_pb2_grpc
-from scrip.executor.v1 import executor_pb2, executor_pb2_grpc
-from scrip.ledger.v1 import events_pb2, ledger_pb2, ledger_pb2_grpc
+from scrip.executor.v1 import events_pb2, executor_pb2, executor_pb2_grpc
+from scrip.ledger.v1 import events_pb2 as ledger_events_pb2
+from scrip.ledger.v1 import ledger_pb2, ledger_pb2_grpc
 
 from services.runtime import ids
 from services.runtime.errors import Refusal
@@ -37,7 +38,7 @@ class Saga:
             request_id=ids.uuid7(),
             account_id=account_id,
             amount_micros=credits * MICROS,
-            source=events_pb2.GRANT_SOURCE_PROMOTION,
+            source=ledger_events_pb2.GRANT_SOURCE_PROMOTION,
         )
         await self.ledger.call(self.ledger_stub.GrantCredits, granted)
 
@@ -51,13 +52,15 @@ class Saga:
                 account_id=account_id, tool=tool, input_json=json.dumps(given).encode(), files=files
             )
             try:
-                return (await self.catalog.call(self.catalog_stub.QuotePrice, request)).quote
+                quoted: catalog_pb2.QuotePriceResponse = await self.catalog.call(self.catalog_stub.QuotePrice, request)
             except Refusal as refusal:
                 if refusal.reason != "TOOL_UNAVAILABLE":
                     raise
                 return None
+            return quoted.quote
 
-        return await eventually(ask, 20)
+        found: catalog_pb2.Quote = await eventually(ask, 20)
+        return found
 
     async def reserve(self, quote: catalog_pb2.Quote, ttl_seconds: int = 60) -> None:
         """Reserves what a quote costs at most."""
@@ -69,6 +72,13 @@ class Saga:
             ttl=Duration(seconds=ttl_seconds),
         )
         await self.ledger.call(self.ledger_stub.ReserveCredits, request)
+
+    async def release(self, account_id: str, reservation_id: str) -> None:
+        """Ends a reservation under its job."""
+        request = ledger_pb2.ReleaseReservationRequest(
+            request_id=ids.uuid7(), account_id=account_id, reservation_id=reservation_id
+        )
+        await self.ledger.call(self.ledger_stub.ReleaseReservation, request)
 
     async def submit(
         self, quote: catalog_pb2.Quote, given: dict[str, Any], **members: Any
@@ -87,7 +97,8 @@ class Saga:
     async def job(self, account_id: str, job_id: str) -> executor_pb2.Job:
         """The job as it is."""
         request = executor_pb2.GetJobRequest(account_id=account_id, job_id=job_id)
-        return (await self.executor.call(self.executor_stub.GetJob, request)).job
+        found: executor_pb2.GetJobResponse = await self.executor.call(self.executor_stub.GetJob, request)
+        return found.job
 
     async def watch(self, account_id: str, job_id: str, seconds: float = 20) -> list[executor_pb2.Job]:
         """All that a follower is told."""
@@ -105,12 +116,21 @@ class Saga:
                 return None
             return job if job.settlement != executor_pb2.Job.SETTLEMENT_PENDING else None
 
-        return await eventually(is_over, seconds, f"{job_id} is not settled")
+        job: executor_pb2.Job = await eventually(is_over, seconds, f"{job_id} is not settled")
+        return job
+
+    async def events(self) -> AsyncIterator[events_pb2.Event]:
+        """All of the executor's, in order of the shards."""
+        request = executor_pb2.ReadEventsRequest()
+        async for message in self.executor.stream(self.executor_stub.ReadEvents, request, 10):
+            for event in message.batch.events:
+                yield event
 
     async def credits(self, account_id: str) -> ledger_pb2.Credits:
         """The account's credits; the equation that always holds is looked at on the way."""
         request = ledger_pb2.GetBalanceRequest(account_id=account_id)
-        credits = (await self.ledger.call(self.ledger_stub.GetBalance, request)).credits
+        balance: ledger_pb2.GetBalanceResponse = await self.ledger.call(self.ledger_stub.GetBalance, request)
+        credits = balance.credits
         parts = (
             credits.available_micros
             + credits.reserved_micros

@@ -12,6 +12,7 @@ from services.cli.local import nats
 from tests.executor.saga import Saga
 from tests.executor.test_pool import children, is_gone
 from tests.harness.processes import Services
+from tests.harness.reconciled import reconciled
 from tests.harness.waiting import eventually
 
 Job = executor_pb2.Job
@@ -40,12 +41,11 @@ async def add_up(saga: Saga, job_ids: list[str]) -> None:
     assert credits.reserved_micros == 0
     assert credits.spent_micros == sum(job.captured_micros for job in jobs)
     ended: dict[str, int] = {}
-    request = executor_pb2.ReadEventsRequest()
-    async for message in saga.executor.stream(saga.executor_stub.ReadEvents, request, 10):
-        for event in message.batch.events:
-            if event.kind in (events_pb2.EVENT_KIND_JOB_SUCCEEDED, events_pb2.EVENT_KIND_JOB_FAILED):
-                ended[event.job_id] = ended.get(event.job_id, 0) + 1
+    async for event in saga.events():
+        if event.kind in (events_pb2.EVENT_KIND_JOB_SUCCEEDED, events_pb2.EVENT_KIND_JOB_FAILED):
+            ended[event.job_id] = ended.get(event.job_id, 0) + 1
     assert ended == dict.fromkeys(job_ids, 1)
+    await reconciled(saga.services)
 
 
 async def test_a_killed_executor_leaves_no_process_and_its_jobs_run_again(saga: Saga) -> None:

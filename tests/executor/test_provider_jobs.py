@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 from scrip.catalog.v1 import catalog_pb2
-from scrip.executor.v1 import executor_pb2
+from scrip.executor.v1 import events_pb2, executor_pb2
 
 from services.runtime.errors import Refusal
 from tests.executor.providers.double import Answer, Asked, Double, provider
@@ -80,6 +80,13 @@ async def test_what_the_provider_used_is_charged(saga: Saga, double: Double) -> 
     services = saga.services
     found = services.query("executor", "SELECT provider_request_id, provider_status FROM job WHERE job_id = %s", job_id)
     assert found == [("trace-1", 200)]
+    (attempt,) = job.attempts_made
+    assert (attempt.number, attempt.ending, attempt.provider) == (1, "ANSWERED", "deepl")
+    assert (attempt.provider_request_id, attempt.provider_status) == ("trace-1", 200)
+    assert dict(attempt.provider_usage) == {"character": 10}
+    (event,) = [event async for event in saga.events() if event.kind == events_pb2.EVENT_KIND_JOB_SUCCEEDED]
+    assert (event.provider, dict(event.provider_usage)) == ("deepl", {"character": 10})
+    assert event.provider_latency_ms == attempt.provider_latency_ms > 0
     assert KEY not in services.last_words("executor")
 
 
@@ -111,6 +118,8 @@ async def test_a_provider_that_hangs_up_leaves_the_job_open(saga: Saga, deepl: D
 
     await eventually(is_unknown, 20)
     assert len(double.asked) == 1
+    (attempt,) = (await saga.job("acme", job_id)).attempts_made
+    assert (attempt.ending, attempt.provider, attempt.provider_status) == ("WORKER_CRASHED", "deepl", 0)
     credits = await saga.credits("acme")
     assert credits.reserved_micros > 0 == credits.spent_micros
 

@@ -3,12 +3,13 @@
 import asyncio
 import base64
 import io
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pypdfium2
 import pytest
 
+from services.gateway import reconciliation
 from tests.gateway.conftest import Account, System, problem
 from tests.harness.waiting import eventually
 
@@ -51,6 +52,32 @@ async def test_a_tool_is_executed_and_costs_what_it_should(system: System) -> No
         "expired": "0",
         "voided": "0",
     }
+
+
+async def test_a_job_tells_its_attempts(system: System) -> None:
+    """Each call of its tool with its ending; a local one has no provider, and lists leave them out."""
+    account = await system.account()
+    job_id = (await system.execute(account, ECHO | {"outcome": "crash"})).json()["job_id"]
+    job = await ended(system, account, job_id)
+    assert [(one["number"], one["ending"]) for one in job["attempts"]] == [(n, "WORKER_CRASHED") for n in (1, 2, 3)]
+    assert ["error_reason" in one for one in job["attempts"]] == [False, False, True]
+    assert all(one["started_at"] <= one["ended_at"] and "provider_call" not in one for one in job["attempts"])
+    assert "attempts" not in (await system.jobs(account))[0]
+
+
+async def test_jobs_are_compared_with_reservations(system: System) -> None:
+    """An admin sees what does not fit, and how much of each kind; a job of this system fits."""
+    account = await system.account()
+    job_id = (await system.execute(account, ECHO)).json()["job_id"]
+    await ended(system, account, job_id)
+    path = "/v1/admin/reconciliation"
+    found = (await system.client.get(f"{path}?grace_seconds=0", headers=system.admin)).json()
+    assert set(found["counts"]) == {*get_args(reconciliation.FindingKind)}
+    assert job_id not in {one["job_id"] for one in found["findings"]}
+    assert found["ran_at"] <= found["compared_until"]
+    wrong = await system.client.get(f"{path}?grace_seconds=86401", headers=system.admin)
+    assert problem(wrong) == (400, "REQUEST_INVALID")
+    assert problem(await system.client.get(path, headers=account.headers)) == (403, "FORBIDDEN")
 
 
 async def test_a_file_comes_as_a_data_url(system: System) -> None:

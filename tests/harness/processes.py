@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,8 @@ class Services:
         self._peers: list[Peer] = []
         # What the executor is given for providers: keys, and where to call them instead.
         self.providers: dict[str, str] = {}
+        # Settings of a service beside those that everybody has.
+        self.settings: dict[str, dict[str, str]] = {}
 
     @property
     def admin_key(self) -> str:
@@ -84,6 +87,12 @@ class Services:
         peer = Peer(service, self.address(service), self.token)
         self._peers.append(peer)
         return peer
+
+    async def close_peers(self) -> None:
+        """Closes the channels that were made; each must be, on the loop that made it."""
+        for peer in self._peers:
+            await peer.close()
+        self._peers.clear()
 
     async def start(self, *names: str) -> None:
         """Starts services and waits until each is ready."""
@@ -139,8 +148,7 @@ class Services:
 
     async def stop(self) -> None:
         """Ends everything that still runs and drops the databases."""
-        for peer in self._peers:
-            await peer.close()
+        await self.close_peers()
         for process in self._processes.values():
             if process.poll() is None:
                 process.terminate()
@@ -156,7 +164,18 @@ class Services:
             self._databases.drop(database)
         assert not stuck, "\n".join(stuck)
 
-    def _spawn(self, name: str) -> None:
+    async def start_to_crash(self, name: str, point: str) -> None:
+        """Starts a service that kills itself at a point (crash_points.py)."""
+        self._spawn(name, "tests.harness.crash_points", point)
+        await self.ready(name)
+
+    async def crashed(self, name: str, seconds: float = 30) -> None:
+        """Returns when a service has killed itself."""
+        process = self._processes[name]
+        await eventually(lambda: process.poll() is not None, seconds, f"{name} never reached its point")
+        assert process.returncode == -signal.SIGKILL, self.last_words(name)
+
+    def _spawn(self, name: str, *launcher: str) -> None:
         environment = service_environment(
             SERVICES[name],
             inherited={**os.environ, **self.providers},  # noqa: TID251 (children run in the environment of the tests)
@@ -166,9 +185,10 @@ class Services:
             dsn=self.database(name).dsn,
             nats_url=self._nats_url,
         )
+        environment |= self.settings.get(name, {})
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                guarded([sys.executable, "-m", SERVICES[name].module]),
+                guarded([sys.executable, "-m", *launcher, SERVICES[name].module]),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

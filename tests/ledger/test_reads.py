@@ -283,6 +283,55 @@ async def test_open_reservations_are_listed_oldest_first(ledger: LedgerClient, a
     assert [one.reservation_id for one in older] == ["r0"]
 
 
+async def another(ledger: LedgerClient) -> str:
+    """One more account that holds 100 microcredits."""
+    account_id = f"a-{ids.uuid7()}"
+    await ledger.open(account_id)
+    await ledger.grant(account_id, 100)
+    return account_id
+
+
+async def all_open(ledger: LedgerClient, **fields: Any) -> list[tuple[str, str]]:
+    """Account and id of all open reservations, five a page."""
+    found, token = [], ""
+    while True:
+        page = await ledger.ask("ListOpenReservations", page_size=5, page_token=token, **fields)
+        found += [(one.account_id, one.reservation_id) for one in page.reservations]
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+async def test_what_all_accounts_have_open_is_listed(ledger: LedgerClient, account: str) -> None:
+    """Each once, whatever shard it is on; or only those made before a time."""
+    accounts = [account, *[await another(ledger) for _ in range(12)]]
+    for one in accounts:
+        for number in range(3):
+            made = await ledger.reserve(one, f"r{number}", 1)
+    await ledger.capture(accounts[5], "r1", 1)
+    wanted = {(one, f"r{number}") for one in accounts for number in range(3)} - {(accounts[5], "r1")}
+    found = await all_open(ledger)
+    assert len(found) == len(set(found))
+    assert {name for name in found if name[0] in accounts} == wanted
+    older = await all_open(ledger, created_before=made.reservation.created_at)
+    assert {name for name in older if name[0] in accounts} == wanted - {(accounts[-1], "r2")}
+
+
+async def test_many_reservations_are_read_at_once(ledger: LedgerClient, account: str) -> None:
+    """Open and ended ones of several accounts as each is by itself; what never was is left out."""
+    other = await another(ledger)
+    for one in (account, other):
+        await ledger.reserve(one, "r1", 5)
+        await ledger.reserve(one, "r2", 5)
+        await ledger.capture(one, "r2", 3)
+    await ledger.command("RefundCapture", other, reservation_id="r2", amount_micros=2)
+    names = [{"account_id": one, "reservation_id": name} for one in (account, other) for name in ("r1", "r2", "r3")]
+    answer = await ledger.ask("BatchGetReservations", names=[*names, {"account_id": "nobody", "reservation_id": "r1"}])
+    assert len(answer.reservations) == 4
+    for one in answer.reservations:
+        assert one == await ledger.reservation(one.account_id, one.reservation_id)
+
+
 async def test_ended_reservations_are_listed_as_they_ended(ledger: LedgerClient, account: str) -> None:
     """Each state by itself, as the reservation is now: with what was refunded."""
     for number in range(7):

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from services.runtime import ids
+from tests.harness.reconciled import reconciled_over_http
 from tests.harness.stack import Stack, settled
 from tests.harness.waiting import eventually
 
@@ -101,6 +102,7 @@ async def check_balance(stack: Stack, client: httpx.AsyncClient, account_id: str
         account_id,
     )
     assert {count for _, count in ends} == {1}, "a reservation ended twice"
+    await reconciled_over_http(stack.admin())
 
 
 async def test_a_worker_that_dies_fails_its_job_and_costs_nothing(stack: Stack) -> None:

@@ -17,6 +17,7 @@ A file in an input is shown as `<media type, bytes>`.
 import base64
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ from services.executor.specs import RunSpec, parse
 
 FOLDER = Path(__file__).parent / "providers"
 SECRET = "SECRET"
+# When requests are signed, where signing takes the time in.
+AT = datetime(2030, 1, 1, tzinfo=UTC)
 ASKED_MAX = 50
 
 MANIFESTS: dict[str, Manifest] = {

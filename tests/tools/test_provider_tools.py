@@ -7,13 +7,14 @@ import httpx
 import pytest
 
 from services.catalog.schemas import Schema
+from services.executor.jobs import ProviderReport
 from services.executor.providers import calls, hosts
 from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client
 from services.executor.providers.requests import rendered, signed
 from services.executor.providers.secrets import Secrets
 from services.executor.worker import Answer
-from tests.tools.cases import FOLDER, MANIFESTS, SECRET, Provider, call_of, known, shown
+from tests.tools.cases import AT, FOLDER, MANIFESTS, SECRET, Provider, call_of, known, shown
 
 KNOWN = {slug: known(slug) for slug in MANIFESTS if (FOLDER / f"{slug}.yaml").is_file()}
 CASES = [(slug, name) for slug, told in KNOWN.items() for name in told["cases"]]
@@ -52,11 +53,11 @@ def test_an_example_becomes_the_request_its_provider_wants(slug: str, number: in
     call, told = call_of(MANIFESTS[slug], number), KNOWN[slug]
     context = {"input": {**call.input, **call.files}}
     if call.plan.upload:
-        upload = signed(rendered(call.plan.upload, context), call.plan.auth, SECRET)
+        upload = signed(rendered(call.plan.upload, context), call.plan.auth, SECRET, AT)
         assert shown(upload) == told["uploads"][number]
         context["uploaded"] = told["uploaded"]
     request = rendered(call.plan.request, context)
-    assert shown(signed(request, call.plan.auth, SECRET)) == told["requests"][number]
+    assert shown(signed(request, call.plan.auth, SECRET, AT)) == told["requests"][number]
 
 
 @pytest.mark.parametrize(("slug", "name"), CASES)
@@ -67,7 +68,8 @@ async def test_an_answer_leads_to_what_it_means(slug: str, name: str) -> None:
     provider = Provider(case["answers"])
     client = Client({}, httpx.MockTransport(provider))
     secret = {call.plan.auth.secret.upper(): SECRET} if call.plan.auth else {}
-    answer = await Providers(client, Secrets(None, secret)).run(call)
+    reports: list[ProviderReport] = []
+    answer = await Providers(client, Secrets(None, secret)).run(call, reports.append)
     await client.close()
     assert SECRET not in answer.message + answer.detail
     if "reason" in case:
@@ -79,7 +81,7 @@ async def test_an_answer_leads_to_what_it_means(slug: str, name: str) -> None:
     assert output == case["output"]
     used = case.get("units")
     assert answer.units == ({"": used} if isinstance(used, int) else used)
-    assert answer.provider_request_id == case.get("request_id", "")
+    assert [report.request_id for report in reports] == [case.get("request_id", "")]
     assert Schema(_without_files(manifest.output_schema)).violations(output) == []
     assert len(provider.asked) == len(case["answers"])
 

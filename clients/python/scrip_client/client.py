@@ -178,6 +178,18 @@ class LedgerClient:
         """A page of reservations, oldest first."""
         return await self._sender.read("ListReservations", request, timeout)
 
+    async def batch_get_reservations(
+        self, request: ledger_pb2.BatchGetReservationsRequest, timeout: float = SECONDS
+    ) -> ledger_pb2.BatchGetReservationsResponse:
+        """Those of up to 500 reservations that there are, of any accounts."""
+        return await self._sender.read("BatchGetReservations", request, timeout)
+
+    async def list_open_reservations(
+        self, request: ledger_pb2.ListOpenReservationsRequest, timeout: float = SECONDS
+    ) -> ledger_pb2.ListOpenReservationsResponse:
+        """A page of what all accounts have open."""
+        return await self._sender.read("ListOpenReservations", request, timeout)
+
     async def list_grants(
         self, request: ledger_pb2.ListGrantsRequest, timeout: float = SECONDS
     ) -> ledger_pb2.ListGrantsResponse:

@@ -20,6 +20,11 @@ ATTEMPTS = 8
 PAUSE_SECONDS = 0.025
 PAUSE_SECONDS_MAX = 1.0
 DOUBLINGS_MAX = 16
+_OF_ALL_ACCOUNTS = (
+    ledger_pb2.GetTotalsRequest,
+    ledger_pb2.BatchGetReservationsRequest,
+    ledger_pb2.ListOpenReservationsRequest,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ class Sender:
     def _shard(self, request: Any) -> int:
         """The shard of a request's account; one that the ledger is to name may be asked for anywhere, and so may what
         is about all accounts."""
-        if isinstance(request, ledger_pb2.GetTotalsRequest):
+        if isinstance(request, _OF_ALL_ACCOUNTS):
             return 0
         return shard_of(request.account_id or request.request_id, self._shards)
 

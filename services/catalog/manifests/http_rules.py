@@ -34,6 +34,8 @@ def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
     for where, request in (("run.poll.request", run.poll and run.poll.request), ("run.result", run.result)):
         if request:
             yield from _url(request.url, f"{where}.url", is_first=False)
+    if run.auth and run.auth.place == "sigv4" and any(one and one.multipart for one in (run.request, run.upload)):
+        yield "run.auth.place", "sigv4 cannot sign multipart"
     if run.result and not run.poll:
         yield "run.result", "needs poll: it is asked for when the work is done"
     yield from _output(manifest, run)

@@ -28,12 +28,20 @@ Text = Annotated[str, AfterValidator(_template)]
 
 
 class AuthPart(Part):
-    """Where the secret goes."""
+    """Where the secret goes; `sigv4` signs each request with it, for a region and a service of AWS."""
 
-    place: Literal["bearer", "header", "query", "basic"]
+    place: Literal["bearer", "header", "query", "basic", "sigv4"]
     secret: Secret
     name: str = Field(default="authorization", min_length=1, max_length=100, description="header or parameter")
     prefix: str = Field(default="", max_length=30, description="what stands before the secret, with its space")
+    region: str = Field(default="", pattern=r"^[a-z0-9-]{0,40}$", description="for sigv4, such as us-east-1")
+    service: str = Field(default="", pattern=r"^[a-z0-9-]{0,40}$", description="for sigv4, such as polly")
+
+    @model_validator(mode="after")
+    def _for_sigv4(self) -> "AuthPart":
+        if (self.place == "sigv4") != bool(self.region and self.service):
+            raise ValueError("region and service must be there for sigv4, and for nothing else")
+        return self
 
 
 class RequestPart(Part):

@@ -53,7 +53,7 @@ def set_category(
       scrip categories set legal --name Legal --icon scale --order 350
       scrip categories set legal --description "Contracts and law"
     """
-    present = next((one for one in api.get("/v1/categories")["categories"] if one["slug"] == slug), {})
+    present: dict[str, Any] = next((one for one in api.get("/v1/categories")["categories"] if one["slug"] == slug), {})
     if name is None and not present:
         raise click.UsageError(f"There is no category {slug}; a new one needs --name.")
     body: dict[str, Any] = {key: present[key] for key in ("name", *members) if key in present}

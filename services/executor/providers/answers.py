@@ -44,12 +44,12 @@ def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
         message = f"the output has {len(encoded):,} bytes; at most {OUTPUT_BYTES_MAX:,} can be handed out"
         return ToolAnswer(Answer.TOO_LARGE, message=message)
     context["output"] = output
-    return ToolAnswer(Answer.OUTPUT, encoded, units=_units(call.units, context))
+    return ToolAnswer(Answer.OUTPUT, encoded)
 
 
-def _units(measures: Mapping[str, str], context: Mapping[str, Any]) -> dict[str, int] | None:
-    """What the provider says was used, begun units whole; None where nothing is measured."""
-    used = {}
+def usage_of(measures: Mapping[str, str], context: Mapping[str, Any]) -> dict[str, int]:
+    """What the provider says was used, by unit, begun ones whole; raises UnreadableError where it does not say."""
+    used: dict[str, int] = {}
     for unit, expression in measures.items():
         found = evaluate(expression, context)
         if isinstance(found, str):
@@ -60,7 +60,7 @@ def _units(measures: Mapping[str, str], context: Mapping[str, Any]) -> dict[str,
         if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < 2**53:
             raise UnreadableError(f"the provider did not say how many {unit or 'unit'}s it used")
         used[unit] = math.ceil(found)
-    return used or None
+    return used
 
 
 def told(failure: Failure, status: int) -> ToolAnswer:

@@ -10,12 +10,14 @@ import contextlib
 import itertools
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
+from services.executor.jobs import ProviderReport
 from services.executor.providers import errors
-from services.executor.providers.answers import ProviderCall, failed, output_of, told
+from services.executor.providers.answers import ProviderCall, failed, output_of, told, usage_of
 from services.executor.providers.client import Client, NoAnswerError, NotSentError, TooLargeError
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File
@@ -24,7 +26,8 @@ from services.executor.providers.plan import HttpPlan, PollPlan, RequestPlan
 from services.executor.providers.requests import rendered, signed
 from services.executor.providers.responses import Response, UnreadableError, body_of
 from services.executor.providers.secrets import MissingSecretError, Secrets, mask
-from services.executor.worker import ToolAnswer
+from services.executor.worker import Answer, ToolAnswer
+from services.runtime import clock
 from services.runtime.expressions import ExpressionError, evaluate
 
 SENDS_MAX = 3
@@ -51,14 +54,18 @@ class Providers:
         self._client = client
         self._secrets = secrets
 
-    async def run(self, call: ProviderCall) -> ToolAnswer:
-        """The answer of one call; raises NoAnswerError where nobody knows whether the work was done."""
+    async def run(self, call: ProviderCall, tell: Callable[[ProviderReport], None]) -> ToolAnswer:
+        """The answer of one call; raises NoAnswerError where nobody knows whether the work was done.
+
+        `tell` is given what is known of the call when it is over, however it ends: also when it is cancelled.
+        """
         auth = call.plan.auth
         try:
             secret = self._secrets.get(auth.secret) if auth else ""
         except MissingSecretError as error:
             return failed("SECRET_MISSING", "the provider cannot be called here", f"secret {error.name} is missing")
         conversation = _Conversation(self._client, call, secret)
+        began = clock.monotonic()
         try:
             answer = await conversation.answer()
         except _Ended as ended:
@@ -69,13 +76,16 @@ class Providers:
             answer = failed("PROVIDER_ANSWER_UNREADABLE", str(error), str(error))
         except ExpressionError as error:
             answer = failed("PROVIDER_ANSWER_UNREADABLE", "the provider's answer does not fit the tool", str(error))
-        return replace(
-            answer,
-            message=mask(answer.message, secret),
-            detail=mask(answer.detail, secret),
-            provider_request_id=mask(conversation.request_id, secret)[:REQUEST_ID_CHARACTERS_MAX],
-            provider_status=conversation.status,
-        )
+        finally:
+            tell(
+                ProviderReport(
+                    request_id=mask(conversation.request_id, secret)[:REQUEST_ID_CHARACTERS_MAX],
+                    status=conversation.status,
+                    latency_ms=round((clock.monotonic() - began) * 1000),
+                    usage=conversation.usage,
+                )
+            )
+        return replace(answer, message=mask(answer.message, secret), detail=mask(answer.detail, secret))
 
 
 class _Conversation:
@@ -89,6 +99,7 @@ class _Conversation:
         self._context: dict[str, Any] = {"input": {**call.input, **call.files}, "files": {}}
         self.status = 0
         self.request_id = ""
+        self.usage: dict[str, int] = {}
 
     async def answer(self) -> ToolAnswer:
         """Asks, waits, reads."""
@@ -105,7 +116,11 @@ class _Conversation:
         self._check_content()
         for name, expression in plan.response.fetch.items():
             context["files"][name] = await self._downloaded(name, evaluate(expression, context))
-        return output_of(self._call, context)
+        answer = output_of(self._call, context)
+        if answer.answer is Answer.OUTPUT and self._call.units:
+            self.usage = usage_of(self._call.units, context)
+            return replace(answer, units=self.usage)
+        return answer
 
     async def _upload(self, plan: RequestPlan) -> None:
         """Hands over what the request for the work refers to. Whatever becomes of it, no work was done."""

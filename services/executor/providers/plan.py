@@ -11,12 +11,15 @@ CLASSES = ("retry", "quota", "key", "input", "refused", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """Where the secret goes: a header (with a word before it), a query parameter, or basic authentication."""
+    """Where the secret goes: a header (with a word before it), a query parameter, basic authentication, or a signature
+    for a region and a service."""
 
     place: str
     secret: str
     name: str = "authorization"
     prefix: str = ""
+    region: str = ""
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,10 @@ WITH moved AS (
      WHERE job_id = %(job_id)s AND fence = %(fence)s AND state = %(before)s
     RETURNING {COLUMNS}),
 attempted AS (
-    UPDATE attempt SET ended_at = clock_timestamp(), ending = %(cause)s
+    UPDATE attempt
+       SET ended_at = clock_timestamp(), ending = %(cause)s, error_reason = %(reason)s, provider = %(provider)s,
+           provider_request_id = %(provider_request_id)s, provider_status = %(provider_status)s,
+           provider_latency_ms = %(provider_latency_ms)s, provider_usage = %(provider_usage)s
       FROM moved
      WHERE attempt.job_id = moved.job_id AND attempt.fence = %(fence)s AND attempt.ended_at IS NULL)
 SELECT {COLUMNS} FROM moved AS job
@@ -115,7 +118,9 @@ async def move_within(connection: Connection, log: EventLog, transitions: Sequen
     moved = [job_of(row) if row else None for row in rows]
     done = [(step, job) for step, job in zip(transitions, moved, strict=True) if job]
     await gates.open_for(connection, [job for _, job in done if job.state is not State.QUEUED])
-    await log.append(connection, [events.of(job, _EVENT_KINDS[step.after], step.cause) for step, job in done])
+    await log.append(
+        connection, [events.ended(job, _EVENT_KINDS[step.after], step.cause, step.report) for step, job in done]
+    )
     return moved
 
 
@@ -138,6 +143,9 @@ def _parameters(step: Transition) -> dict[str, object]:
         "message": step.message,
         "charge": step.cost.charge,
         "shortfall": step.cost.shortfall,
-        "provider_request_id": step.provider_request_id,
-        "provider_status": step.provider_status,
+        "provider": step.report.provider,
+        "provider_request_id": step.report.request_id,
+        "provider_status": step.report.status,
+        "provider_latency_ms": step.report.latency_ms,
+        "provider_usage": Jsonb(dict(step.report.usage)),
     }

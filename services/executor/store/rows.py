@@ -87,6 +87,23 @@ class InputFile:
     stored: StoredFile | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call of a tool for a job, without who made it."""
+
+    number: int
+    started_at: datetime
+    ended_at: datetime | None
+    ending: str
+    """Why it ended, a stable word; empty: it is under way."""
+    error_reason: str
+    provider: str
+    provider_request_id: str
+    provider_status: int
+    provider_latency_ms: int
+    provider_usage: dict[str, int]
+
+
 @dataclass(slots=True)
 class Claim:
     """A job this executor holds, with all that running it needs."""

@@ -24,7 +24,8 @@ UPDATE job SET settle_at = clock_timestamp() + %(hold)s FROM due WHERE job.job_i
 RETURNING {COLUMNS}
 """
 _SETTLE = f"""
-UPDATE job SET settlement = %(settlement)s, settlement_reason = %(reason)s, captured_micros = %(captured)s
+UPDATE job SET settlement = %(settlement)s, settlement_reason = %(reason)s, captured_micros = %(captured)s,
+       settled_at = clock_timestamp()
  WHERE job_id = %(job_id)s AND settlement = 'PENDING' AND finished_at IS NOT NULL
 RETURNING {COLUMNS}
 """

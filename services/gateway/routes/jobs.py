@@ -42,12 +42,16 @@ def handlers(doorkeeper: Doorkeeper, executor: Executor) -> list[HTTPRouteHandle
 
     @get(
         "/v1/jobs/{job_id:str}",
-        opt=opt(Operation("One job", TAG, {200: shapes.Job}, problems=["JOB_NOT_FOUND", "ACCOUNT_REQUIRED"])),
+        opt=opt(
+            Operation(
+                "One job, with its attempts", TAG, {200: shapes.Job}, problems=["JOB_NOT_FOUND", "ACCOUNT_REQUIRED"]
+            )
+        ),
     )
     async def get_job(request: Request[Any, Any, Any], job_id: FromPath[str]) -> Answer:
         payer = await doorkeeper.payer(request)
         question = executor_pb2.GetJobRequest(account_id=payer.account_id, job_id=names.job_id(job_id))
         response = await executor.peer.call(executor.stub.GetJob, question, ASK_SECONDS)
-        return answers.of(mapping.job(response.job))
+        return answers.of(mapping.job_with_attempts(response.job))
 
     return [list_jobs, get_job]

@@ -139,6 +139,24 @@ async def of_reservation(pool: Pool, shard: int, account_id: str, reservation_id
     )
 
 
+async def of_reservations(pool: Pool, shard: int, names: Sequence[tuple[str, str]]) -> list[tuple[pb.Event, int]]:
+    """The events of some reservations of a shard, by (account, id), with when each was recorded, in order, up to the
+    log's head."""
+    wanted = frozenset(names)
+
+    def belongs(event: pb.Event) -> bool:
+        return (event.account_id, event.reservation_id) in wanted
+
+    return await _found(
+        pool,
+        shard,
+        "SELECT event, at FROM entry JOIN unnest(%s::text[], %s::text[]) AS wanted (account_id, reservation_id)"
+        " USING (account_id, reservation_id) WHERE reservation_id <> '' AND position < %s ORDER BY position",
+        ([account_id for account_id, _ in names], [reservation_id for _, reservation_id in names]),
+        belongs,
+    )
+
+
 async def of_grant(pool: Pool, shard: int, account_id: str, grant_id: str) -> list[tuple[pb.Event, int]]:
     """The events of one grant with when each was recorded, in order, up to the log's head."""
 

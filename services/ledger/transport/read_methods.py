@@ -23,6 +23,7 @@ from services.runtime import event_log, pages
 from services.runtime.errors import invalid
 
 Context = grpc.aio.ServicerContext[Any, Any]
+NAMES_MAX = 500
 _NO_STATE = {0: "none"}
 _KINDS = {value: name for name, value in events_pb2.EventKind.items() if value}
 _GRANT_STATES = _NO_STATE | {state.value: state.name for state in GrantState}
@@ -112,6 +113,41 @@ class ReadMethods:
             answers.fill_told_reservation(response.reservations.add(), account_id, one)
         if len(found) > size:
             response.next_page_token = pages.token(this_list, *found[size - 1].place)
+        return response
+
+    async def BatchGetReservations(  # noqa: N802
+        self, request: ledger_pb2.BatchGetReservationsRequest, context: Context
+    ) -> ledger_pb2.BatchGetReservationsResponse:
+        """Those of many reservations that there are."""
+        if not 1 <= len(request.names) <= NAMES_MAX:
+            message = f"must be 1 to {NAMES_MAX}, not {len(request.names)}"
+            raise invalid("names", message, limit=NAMES_MAX, value=len(request.names))
+        names = [
+            (check.account_id(name.account_id), check.visible("reservation_id", name.reservation_id))
+            for name in request.names
+        ]
+        with told():
+            found = await self._reads.reservations.many(names)
+        response = ledger_pb2.BatchGetReservationsResponse()
+        for account_id, one in found:
+            answers.fill_told_reservation(response.reservations.add(), account_id, one)
+        return response
+
+    async def ListOpenReservations(  # noqa: N802
+        self, request: ledger_pb2.ListOpenReservationsRequest, context: Context
+    ) -> ledger_pb2.ListOpenReservationsResponse:
+        """What all accounts have open, by shard, account and id."""
+        before = check.moment("created_before", request.created_before) if request.HasField("created_before") else END
+        size, this_list = pages.size_of(request.page_size), check.list_of(request)
+        shard, account_id, last_id = pages.place(request.page_token, this_list, int, str, str) or (0, "", "")
+        after = (max(int(shard), 0), str(account_id), str(last_id))
+        with told():
+            found = await self._reads.reservations.open_of_all(after, before, size + 1)
+        response = ledger_pb2.ListOpenReservationsResponse()
+        for place, one in found[:size]:
+            answers.fill_told_reservation(response.reservations.add(), place[1], one)
+        if len(found) > size:
+            response.next_page_token = pages.token(this_list, *found[size - 1][0])
         return response
 
     async def ListGrants(  # noqa: N802

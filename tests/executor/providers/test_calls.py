@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.executor.jobs import ProviderReport
 from services.executor.providers import calls, hosts
 from services.executor.providers.answers import ProviderCall
 from services.executor.providers.calls import Providers
@@ -44,6 +45,7 @@ class Script:
         self.answers = list(answers)
         self.asked: list[httpx.Request] = []
         self.waits: list[float] = []
+        self.reports: list[ProviderReport] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
@@ -77,7 +79,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             may_repeat,
             {"": units} if units else {},
         )
-        return await Providers(client, Secrets(None, {"KEY": KEY})).run(call)
+        return await Providers(client, Secrets(None, {"KEY": KEY})).run(call, script.reports.append)
 
     return made
 
@@ -92,7 +94,8 @@ async def test_an_answer_becomes_the_output(run: Any) -> None:
     script = Script(said(text="meow", used="2.2"))
     answer = await run(script, units="body.used")
     assert json.loads(answer.output_json) == {"text": "meow"}
-    assert (answer.units, answer.provider_request_id, answer.provider_status) == ({"": 3}, "r1", 200)
+    (report,) = script.reports
+    assert (answer.units, report.request_id, report.status, report.usage) == ({"": 3}, "r1", 200, {"": 3})
     assert json.loads(script.asked[0].content) == {"prompt": "a cat"}
     assert script.asked[0].headers["authorization"] == f"Bearer {KEY}"
 
@@ -126,8 +129,10 @@ async def test_what_never_left_is_sent_again(run: Any) -> None:
 
 async def test_without_an_answer_nobody_knows(run: Any) -> None:
     """A tool that may be called twice is; for another it is the job that decides."""
+    script = Script(httpx.ReadError("reset"))
     with pytest.raises(NoAnswerError):
-        await run(Script(httpx.ReadError("reset")))
+        await run(script)
+    assert [report.status for report in script.reports] == [0]
     script = Script(httpx.ReadError("reset"), said(text="meow"))
     assert (await run(script, may_repeat=True)).answer is Answer.OUTPUT
 
@@ -281,8 +286,9 @@ async def test_an_error_means_what_its_status_says(
     run: Any, status: int, body: dict[str, Any], answer: Answer, reason: str
 ) -> None:
     """What concerns our account there is not for callers."""
-    ended = await run(Script(said(status, **body)))
-    assert (ended.answer, ended.reason, ended.provider_status) == (answer, reason, status)
+    script = Script(said(status, **body))
+    ended = await run(script)
+    assert (ended.answer, ended.reason, script.reports[0].status) == (answer, reason, status)
     assert ("bad prompt" in ended.message) == (reason not in ("PROVIDER_QUOTA", "PROVIDER_KEY"))
 
 
