@@ -26,6 +26,8 @@ HINTS = {
     "ACCOUNT_EXISTS": "Change its limit: scrip accounts limit ACCOUNT CREDITS",
     "ACCOUNT_FROZEN": "An operator may let it go on: scrip accounts unfreeze ACCOUNT",
     "ACCOUNT_NOT_EMPTY": "--void withdraws what is available; wait for what is reserved or in transit.",
+    "JOB_NOT_FOUND": "See what there is: scrip jobs list; with an admin key, --any finds those of all accounts.",
+    "JOB_NOT_INDETERMINATE": "See those that are: scrip jobs list --any --state indeterminate",
     "REQUEST_ID_REUSED": "Use another --idempotency-key for another request.",
     "RATE_LIMITED": "Wait a moment and try again.",
 }

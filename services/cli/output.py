@@ -24,6 +24,8 @@ COLOURS = (
     | dict.fromkeys(("settlement_late", "reservation_without_job"), "yellow")
     | dict.fromkeys(("settlement_refused", "captured_otherwise"), "bold red")
     | dict.fromkeys(("reservation_left_open", "reservation_ended_early"), "bold red")
+    | dict.fromkeys(("SUCCEEDED", "RUNNING"), "green")
+    | {"QUEUED": "yellow", "FAILED": "red", "INDETERMINATE": "bold red", "CANCELED": "dim"}
     | {"available": "green", "deprecated": "yellow", "unavailable": "yellow", "disabled": "red"}
     | dict.fromkeys(("EXPIRED", "VOIDED", "RELEASED", "CAPTURED"), "dim")
 )

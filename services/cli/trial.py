@@ -77,7 +77,7 @@ class Trial:
         asked = ProviderCall(plan, self.value, self.files, spec.retry is Retry.SAFE, spec.units, spec.misfit)
         try:
             async with asyncio.timeout(self.manifest.limits.timeout_ms / 1000):
-                return await Providers(client, secrets).run(asked, lambda _report: None)
+                return await Providers(client, secrets).run(asked)
         except (TimeoutError, NoAnswerError) as error:
             raise refused("OUTCOME_UNKNOWN", f"the provider did not answer: {error or 'timed out'}") from error
         finally:

@@ -12,10 +12,11 @@ from scrip.catalog.v1 import catalog_pb2
 
 from services.executor import endings, meters
 from services.executor.inputs import InputGoneError, Inputs
-from services.executor.jobs import Retry, Transition, after_lost_attempt
-from services.executor.leases import Held, Leases
+from services.executor.jobs import Retry, State, Transition, after_lost_attempt
+from services.executor.leases import CanceledError, Held, Leases
 from services.executor.patience import Patience
 from services.executor.pool import CallTimedOutError, WorkerLostError
+from services.executor.providers.answers import Work
 from services.executor.reservations import Opening, Reservations
 from services.executor.runner import Runner
 from services.executor.settlement import Settler
@@ -145,9 +146,12 @@ class Driver:
             return None
         held.waits = True
         try:
-            await slot.acquire()
+            async with held.until_canceled():
+                await slot.acquire()
         except asyncio.CancelledError:
             return endings.not_called(held.key)
+        except CanceledError:
+            return endings.canceled_uncalled(held.key, held.terms)
         finally:
             held.waits = False
         try:
@@ -187,26 +191,40 @@ class Driver:
         """Looks at the lease once more and makes the call; answers how it ended."""
         if self._stopping or not held.is_ours():
             return endings.not_called(held.key)
+        seconds = held.seconds_left()
+        if seconds <= 0:
+            return endings.past_deadline(held.key, held.terms, State.RUNNING)
         called_at = clock.monotonic()
+        work = Work()
         try:
-            answer = await self._runner.run(spec, held.claim, held.timeout_seconds, held.tell)
+            async with held.until_canceled():
+                answer = await self._runner.run(spec, held.claim, seconds, work)
         except asyncio.CancelledError:
             took = _ms_since(called_at)
-            return endings.handed_over(held.key, held.terms, spec.retry, job.attempts, took, held.report)
+            return endings.handed_over(held.key, held.terms, spec.retry, job.attempts, took, work.report)
+        except CanceledError:
+            self._runner.stop_work(spec, work)
+            return endings.canceled(held.key, held.terms, _ms_since(called_at), work.report)
         except CallTimedOutError:
-            return endings.timed_out(held.key, held.terms, held.timeout_seconds, _ms_since(called_at), held.report)
+            self._runner.stop_work(spec, work)
+            if seconds < held.timeout_seconds:
+                return endings.past_deadline(held.key, held.terms, State.RUNNING, _ms_since(called_at), work.report)
+            return endings.timed_out(held.key, held.terms, held.timeout_seconds, _ms_since(called_at), work.report)
         except WorkerLostError as error:
             log.warning("worker_lost", job_id=job.job_id, tool=job.tool, error=str(error))
             took = _ms_since(called_at)
             return after_lost_attempt(
-                *held.key, held.terms, spec.retry, job.attempts, "WORKER_CRASHED", took, held.report
+                *held.key, held.terms, spec.retry, job.attempts, "WORKER_CRASHED", took, work.report
             )
         _tell(job, answer)
-        return endings.answered(held.key, held.terms, answer, _ms_since(called_at), held.report)
+        return endings.answered(held.key, held.terms, answer, _ms_since(called_at), work.report)
 
     async def _conclude(self, held: Held, step: Transition) -> None:
         """Writes a step of the job, and passes it on to whom it concerns."""
         job = await self._outcomes.do(step)
+        if job is None and step.before is State.RUNNING and not step.ends:
+            step = endings.canceled_instead(step, held.terms)
+            job = await self._outcomes.do(step)
         if job is None:
             log.warning("outcome_refused", job_id=held.job.job_id, fence=held.job.fence, after=step.after)
             return

@@ -1,6 +1,7 @@
 """What a step of a job becomes after whatever happened to its call; pure."""
 
 from services.executor.jobs import (
+    CANCEL_REQUESTED,
     NO_REPORT,
     Ending,
     ProviderReport,
@@ -8,6 +9,7 @@ from services.executor.jobs import (
     State,
     Terms,
     Transition,
+    Wish,
     after_lost_attempt,
     ended,
 )
@@ -15,6 +17,7 @@ from services.executor.worker import Answer, ToolAnswer
 
 Key = tuple[str, int]
 """Job id and fence."""
+NOT_CALLED = "NOT_CALLED"
 
 
 def not_run(key: Key, terms: Terms, reason: str, message: str) -> Transition:
@@ -24,7 +27,7 @@ def not_run(key: Key, terms: Terms, reason: str, message: str) -> Transition:
 
 def not_called(key: Key) -> Transition:
     """An attempt was committed but no call left: the job may begin again, whatever its tool says."""
-    return Transition(*key, State.RUNNING, State.QUEUED, "NOT_CALLED")
+    return Transition(*key, State.RUNNING, State.QUEUED, NOT_CALLED)
 
 
 def answered(
@@ -70,6 +73,77 @@ def timed_out(
         reason="TIMED_OUT",
         message=f"the tool did not end within {timeout_seconds:g} seconds",
         duration_ms=duration_ms,
+        report=report,
+    )
+
+
+def canceled_unbegun(key: Key, terms: Terms, wish: Wish) -> Transition:
+    """The end of a job that somebody cancels before its tool is called; it costs nothing."""
+    return ended(
+        *key,
+        State.QUEUED,
+        terms,
+        Ending.CANCELED,
+        cause=CANCEL_REQUESTED,
+        reason="CANCELED",
+        message="the job was canceled before it began",
+        called=False,
+        wish=wish,
+    )
+
+
+def canceled(key: Key, terms: Terms, duration_ms: int, report: ProviderReport = NO_REPORT) -> Transition:
+    """The end of a job that somebody canceled, as its row says, during its call."""
+    return ended(
+        *key,
+        State.RUNNING,
+        terms,
+        Ending.CANCELED,
+        cause=CANCEL_REQUESTED,
+        reason="CANCELED",
+        message="the job was canceled while it ran",
+        duration_ms=duration_ms,
+        report=report,
+    )
+
+
+def canceled_uncalled(key: Key, terms: Terms) -> Transition:
+    """The end of a job that somebody canceled, as its row says, when an attempt had begun and no call had left."""
+    return ended(
+        *key,
+        State.RUNNING,
+        terms,
+        Ending.CANCELED,
+        cause=CANCEL_REQUESTED,
+        reason="CANCELED",
+        message="the job was canceled before it began",
+        called=False,
+    )
+
+
+def canceled_instead(step: Transition, terms: Terms) -> Transition:
+    """What an attempt ends with that would go back to the queue or stay open, had nobody canceled its job."""
+    key = step.job_id, step.fence
+    if step.cause == NOT_CALLED:
+        return canceled_uncalled(key, terms)
+    return canceled(key, terms, step.duration_ms, step.report)
+
+
+def past_deadline(
+    key: Key, terms: Terms, before: State, duration_ms: int | None = None, report: ProviderReport = NO_REPORT
+) -> Transition:
+    """The end of a job that had not ended by its deadline; without `duration_ms` its tool was not called."""
+    called = duration_ms is not None
+    return ended(
+        *key,
+        before,
+        terms,
+        Ending.CANCELED,
+        cause="DEADLINE_PASSED",
+        reason="DEADLINE_PASSED",
+        message=f"the job {'had not ended' if called else 'had not begun'} by its deadline",
+        duration_ms=duration_ms or 0,
+        called=called,
         report=report,
     )
 

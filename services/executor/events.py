@@ -4,7 +4,7 @@ import hashlib
 
 from scrip.executor.v1 import events_pb2
 
-from services.executor.jobs import ProviderReport
+from services.executor.jobs import WISHED, ProviderReport
 from services.executor.store.rows import Job
 
 SHARDS = 4
@@ -17,7 +17,8 @@ def shard_of(account_id: str) -> int:
 
 
 def of(job: Job, kind: events_pb2.EventKind, cause: str, actor: str = SELF) -> tuple[int, events_pb2.Event]:
-    """What just happened to a job, and the shard it belongs to; `job` is the row after it."""
+    """What just happened to a job, and the shard it belongs to; `job` is the row after it, and says who wished it."""
+    is_wished = cause in WISHED
     event = events_pb2.Event(
         kind=kind,
         job_id=job.job_id,
@@ -34,7 +35,9 @@ def of(job: Job, kind: events_pb2.EventKind, cause: str, actor: str = SELF) -> t
         units=job.units,
         error_reason=job.error_reason,
         cause=cause,
-        actor=actor,
+        actor=job.wished_by if is_wished else actor,
+        actor_key_id=job.wished_key_id if is_wished else "",
+        reason=job.wished_reason if is_wished else "",
         key_id=job.key_id,
         reference=job.reference,
         labels=job.labels,

@@ -6,7 +6,7 @@ INDETERMINATE is no ending: whether the work was done is not known, and its cred
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from services.runtime.tariff import Tariff
 
@@ -30,6 +30,13 @@ class Settlement(StrEnum):
     PENDING = "PENDING"
     SETTLED = "SETTLED"
     REFUSED = "REFUSED"
+
+
+class Priority(IntEnum):
+    """Who is served first among the jobs whose turn it is: the lower number."""
+
+    INTERACTIVE = 100
+    BATCH = 200
 
 
 class Retry(StrEnum):
@@ -87,6 +94,8 @@ class Terms:
     reserved: int
     tariff: Tariff = field(default_factory=Tariff)
     quoted_units: Mapping[str, int] = field(default_factory=dict)
+    exact: bool = True
+    """Whether the call uses just these; else they are the most it may use."""
     charges: Mapping[Ending, Charge] = field(default_factory=dict)
     """By ending; what is not named costs nothing."""
 
@@ -137,6 +146,21 @@ NO_REPORT = ProviderReport()
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """Who wants a job to end, and why in their words: its account cancels it, an operator cancels or settles it."""
+
+    actor: str
+    key_id: str
+    reason: str = ""
+
+
+# Causes of steps that somebody wished for: their events name who.
+CANCEL_REQUESTED = "CANCEL_REQUESTED"
+SETTLED_BY_OPERATOR = "SETTLED_BY_OPERATOR"
+WISHED = frozenset({CANCEL_REQUESTED, SETTLED_BY_OPERATOR})
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """One step of one job, to be written if the job still is in `before` under `fence`."""
 
@@ -159,9 +183,16 @@ class Transition:
     """Back in the queue: how long nobody may claim it."""
     report: ProviderReport = NO_REPORT
     """Of the attempt that this step ends."""
+    wish: Wish | None = None
+    """Who wants it, where the row does not say so yet."""
 
     def __post_init__(self) -> None:
         check_transition(self.before, self.after)
+
+    @property
+    def ends(self) -> bool:
+        """Whether the job has ended after it."""
+        return self.after in ENDED
 
 
 def ended(
@@ -178,9 +209,19 @@ def ended(
     measured: Mapping[str, int] | None = None,
     duration_ms: int = 0,
     report: ProviderReport = NO_REPORT,
+    called: bool = True,
+    wish: Wish | None = None,
 ) -> Transition:
-    """The end of a job, with its price; `measured` units, and of what was not measured those of the quote."""
-    units = {**terms.quoted_units, **terms.tariff.named(measured or {})}
+    """The end of a job, with its price; it is free where its tool was not called.
+
+    Units are those measured, and of what was not measured those of the quote; of a work that was not done and of which
+    nothing was measured, those of a quote that is not exact are but the most it could have used.
+    """
+    units = dict(terms.quoted_units)
+    if measured is not None:
+        units |= terms.tariff.named(measured)
+    elif not terms.exact and ending not in (Ending.SUCCEEDED, Ending.NOT_RUN):
+        units = dict.fromkeys(units, 0)
     return Transition(
         job_id=job_id,
         fence=fence,
@@ -192,8 +233,9 @@ def ended(
         output_json=output_json,
         units=units,
         duration_ms=duration_ms,
-        cost=cost_of(terms, ending, units),
+        cost=cost_of(terms, ending if called else Ending.NOT_RUN, units),
         report=report,
+        wish=wish,
     )
 
 

@@ -1,17 +1,27 @@
-"""The jobs this executor holds, and how long each may still be called its own."""
+"""The jobs this executor holds, how long each may still be called its own, and whether somebody wants it canceled."""
 
-from dataclasses import dataclass
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 
 from scrip.catalog.v1 import catalog_pb2
 
 from services.executor import mapping
-from services.executor.jobs import NO_REPORT, ProviderReport, Terms
+from services.executor.jobs import Terms
 from services.executor.patience import Patience
 from services.executor.store import claims
 from services.executor.store.rows import Claim, Job
 from services.runtime import clock
 from services.runtime.lifecycle import Signal
 from services.runtime.postgres import OUTAGES, Pool
+
+# However long leases are: as often somebody's wish to cancel is looked for, where the word of it got lost.
+RENEW_SECONDS_MAX = 5.0
+
+
+class CanceledError(Exception):
+    """Somebody wants the job canceled."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,8 +39,9 @@ class Held:
     """An attempt was, or is being, committed."""
     waits: bool = False
     """Its attempt is committed, and it waits for a free process."""
-    report: ProviderReport = NO_REPORT
-    """What is known of the call of its provider."""
+    canceled: bool = False
+    """Somebody wants it canceled."""
+    _body: asyncio.Timeout | None = field(default=None, init=False)
 
     @property
     def job(self) -> Job:
@@ -42,24 +53,47 @@ class Held:
         """Job id and fence."""
         return self.claim.job.job_id, self.claim.job.fence
 
-    def tell(self, report: ProviderReport) -> None:
-        """The call of its provider is over, however it ended."""
-        self.report = report
-
     def is_ours(self) -> bool:
         """Whether nobody else can hold it yet."""
         return clock.monotonic() < self.leased_until
 
+    def seconds_left(self) -> float:
+        """How long a call that begins now may take: its time limit, or less where the job's deadline comes first."""
+        if self.job.cancel_after is None:
+            return self.timeout_seconds
+        return min(self.timeout_seconds, (self.job.cancel_after - clock.now()).total_seconds())
+
+    def cancel(self) -> None:
+        """Somebody wants it canceled: whatever is done for it ends."""
+        self.canceled = True
+        if self._body and not self._body.expired():
+            self._body.reschedule(asyncio.get_running_loop().time())
+
+    @contextlib.asynccontextmanager
+    async def until_canceled(self) -> AsyncIterator[None]:
+        """Runs the body; raises CanceledError in its place as soon as somebody wants the job canceled."""
+        if self.canceled:
+            raise CanceledError
+        try:
+            async with asyncio.timeout(None) as self._body:
+                yield
+        except TimeoutError as error:
+            if not self.canceled:
+                raise
+            raise CanceledError from error
+        finally:
+            self._body = None
+
 
 class Leases:
-    """All held jobs; renews their leases in one statement, at a third of their length."""
+    """All held jobs; renews their leases in one statement, at a third of their length and every five seconds."""
 
     def __init__(self, pool: Pool, lease_seconds: float) -> None:
         self._pool = pool
         self.seconds = lease_seconds
         self._held: dict[tuple[str, int], Held] = {}
         self._patience = Patience("database (leases)")
-        self._never = Signal()
+        self._wake = Signal()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -71,6 +105,10 @@ class Leases:
         self._held[held.key] = held
         return held
 
+    def poke(self) -> None:
+        """Somebody may want one of them canceled: renewing tells."""
+        self._wake.poke()
+
     def release(self, held: Held) -> None:
         """Lets the lease end by itself."""
         self._held.pop(held.key, None)
@@ -79,13 +117,13 @@ class Leases:
         """Renews for ever; in an outage of the database leases run out, and calls under way still may tell their
         outcome if nobody took the job meanwhile."""
         while True:
-            pause = self.seconds / 3
+            pause = min(self.seconds / 3, RENEW_SECONDS_MAX)
             try:
                 await self._renew()
                 self._patience.worked()
             except OUTAGES as error:
                 pause = min(pause, self._patience.failed(error))
-            await self._never.wait(pause)
+            await self._wake.wait(pause)
 
     async def _renew(self) -> None:
         if not self._held:
@@ -95,3 +133,5 @@ class Leases:
         for held in self._held.values():
             if held.job.job_id in renewed:
                 held.leased_until = max(held.leased_until, sent_at + self.seconds)
+                if renewed[held.job.job_id]:
+                    held.cancel()

@@ -9,14 +9,17 @@ from scrip.executor.v1 import events_pb2, executor_pb2, executor_pb2_grpc
 from scrip_client import LedgerClient
 from services.executor import events, meters, settings
 from services.executor.availability import Availability
+from services.executor.control import Control
 from services.executor.dispatcher import Dispatcher
 from services.executor.driver import Driver
+from services.executor.due import Due
 from services.executor.inputs import Inputs
 from services.executor.intake import Intake
 from services.executor.keeper import Keeper
 from services.executor.leases import Leases
 from services.executor.pool import WorkerPool
 from services.executor.providers.calls import Providers
+from services.executor.providers.cancels import Cancels
 from services.executor.providers.client import Client
 from services.executor.providers.secrets import Secrets
 from services.executor.reaper import Reaper
@@ -26,7 +29,7 @@ from services.executor.runner import Runner
 from services.executor.servicer import ExecutorServicer
 from services.executor.settlement import Settler
 from services.executor.specs import RunSpecs
-from services.executor.waking import CATALOG_SUBJECT, WAKE_SUBJECT, listen
+from services.executor.waking import CANCEL_SUBJECT, CATALOG_SUBJECT, WAKE_SUBJECT, listen
 from services.executor.watch import Watches
 from services.runtime import grpc_server, ids, lifecycle, logs, metrics, postgres, tracing
 from services.runtime.broker import Broker
@@ -74,13 +77,14 @@ async def serve(stop: asyncio.Event) -> None:
         leases = Leases(pool, config.lease_seconds)
         settler = Settler(pool, event_log, reservations, watches)
         reaper = Reaper(pool, event_log, config.lease_seconds, settler, watches)
+        cancels = await stack.enter_async_context(Cancels(client, secrets))
         driver = Driver(
             executor_id,
             pool,
             event_log,
             leases,
             Inputs(Objects(broker, FILES_BUCKET), config.files_memory_mb * 1024 * 1024),
-            Runner(tool_processes, Providers(client, secrets)),
+            Runner(tool_processes, Providers(client, secrets), cancels),
             reservations,
             specs,
             settler,
@@ -94,13 +98,11 @@ async def serve(stop: asyncio.Event) -> None:
         relay = Relay(pool, broker, "executor", events_pb2.EventBatch, event_log.appended)
         meters.HELD.set_function(lambda: len(leases))
 
-        async def be_woken() -> None:
-            await listen(broker, {WAKE_SUBJECT: dispatcher.poke, CATALOG_SUBJECT: availability.poke})
-
         async def is_ready() -> bool:
             return not stop.is_set() and tool_processes.is_alive and await postgres.answers(pool)
 
-        servicer = ExecutorServicer(pool, intake, watches, reconciler, event_log.appended)
+        control = Control(pool, event_log, leases, settler, watches, broker)
+        servicer = ExecutorServicer(pool, intake, control, watches, reconciler, event_log.appended)
 
         def register(server: grpc.aio.Server) -> None:
             executor_pb2_grpc.add_ExecutorServiceServicer_to_server(servicer, server)
@@ -112,12 +114,19 @@ async def serve(stop: asyncio.Event) -> None:
             leases.run,
             reaper.run,
             reconciler.run,
+            Due(
+                *(pool, event_log, config.lease_seconds, config.indeterminate_seconds),
+                *(settler, watches, dispatcher.poke),
+            ).run,
             settler.run,
             watches.run,
             relay.run,
             dispatcher.run,
             availability.run,
-            be_woken,
+            lambda: listen(
+                broker,
+                {WAKE_SUBJECT: dispatcher.poke, CANCEL_SUBJECT: leases.poke, CATALOG_SUBJECT: availability.poke},
+            ),
         )
         await stack.enter_async_context(lifecycle.background(*loops))
         await stack.enter_async_context(metrics.serve_ops(config.ops_listen, is_ready))

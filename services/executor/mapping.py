@@ -18,6 +18,11 @@ _CHARGES = {
     catalog_pb2.CHARGE_MEASURED: Charge.MEASURED,
 }
 
+_TIMES = (
+    *("created_at", "started_at", "finished_at"),
+    *("run_after", "cancel_after", "cancel_requested_at", "indeterminate_at"),
+)
+
 
 def terms_of(quote: catalog_pb2.Quote) -> Terms:
     """What a job was quoted at."""
@@ -34,6 +39,7 @@ def terms_of(quote: catalog_pb2.Quote) -> Terms:
         reserved=quote.amount_max_micros,
         tariff=_tariff_of(quote.price),
         quoted_units=dict(quote.units),
+        exact=quote.exact,
         charges={ending: _CHARGES.get(rule, Charge.NOTHING) for ending, rule in charges.items()},
     )
 
@@ -75,15 +81,15 @@ def job_message(job: Job, output_json: bytes = b"") -> executor_pb2.Job:
         labels=job.labels,
         trace_id=job.trace_id,
         input_digest=job.input_digest,
+        priority=f"PRIORITY_{job.priority.name}",
+        provider_request_id=job.provider_request_id,
     )
     if job.error_reason:
         message.error.reason = job.error_reason
         message.error.message = job.error_message
-    message.created_at.FromDatetime(job.created_at)
-    if job.started_at:
-        message.started_at.FromDatetime(job.started_at)
-    if job.finished_at:
-        message.finished_at.FromDatetime(job.finished_at)
+    for name in _TIMES:
+        if moment := getattr(job, name):
+            getattr(message, name).FromDatetime(moment)
     return message
 
 

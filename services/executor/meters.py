@@ -17,6 +17,8 @@ FINDINGS = Gauge("scrip_reconciler_findings", "Jobs and reservations that do not
 RECONCILED = Gauge(
     "scrip_reconciler_age_seconds", "Seconds since jobs and reservations were last compared, by any executor"
 )
+INDETERMINATE = Gauge("scrip_jobs_indeterminate", "Jobs whose outcome is not known, of all executors")
+INDETERMINATE_OLDEST = Gauge("scrip_jobs_indeterminate_oldest_seconds", "Seconds the oldest of them has been so")
 
 
 def moved(job: Job) -> None:

@@ -1,6 +1,6 @@
 """Finds jobs whose worker is gone, by their leases, and moves them on."""
 
-from services.executor import mapping, meters
+from services.executor import endings, mapping, meters
 from services.executor.jobs import Transition, after_lost_attempt
 from services.executor.patience import Patience
 from services.executor.settlement import Settler
@@ -51,7 +51,7 @@ class Reaper:
             await self._never.wait(pause)
 
     async def _recover(self) -> int:
-        moved = await lost.recover(self._pool, self._log, _next_step)
+        moved = await lost.recover(self._pool, self._log, next_step)
         for step, job in moved:
             log.warning("attempt_lost", job_id=job.job_id, tool=job.tool, attempts=job.attempts, now=step.after)
             meters.moved(job)
@@ -61,7 +61,10 @@ class Reaper:
         return len(moved)
 
 
-def _next_step(found: Lost) -> Transition:
+def next_step(found: Lost) -> Transition:
+    """What becomes of a job whose worker is gone: it runs again only where nobody has canceled it."""
     job = found.job
     terms = mapping.stored_terms(found.quote)
+    if job.cancel_requested_at:
+        return endings.canceled((job.job_id, job.fence), terms, 0)
     return after_lost_attempt(job.job_id, job.fence, terms, found.retry, job.attempts, "LEASE_EXPIRED")

@@ -3,14 +3,19 @@
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
+from google.protobuf.message import Message
 from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 
 from services.executor import events
-from services.executor.store.queries import Place
+from services.executor.jobs import Priority, State, Wish
+from services.executor.store.queries import Filter, Place
 from services.executor.store.rows import InputFile, Job, StoredFile
 from services.executor.store.submissions import Submission
+from services.executor.wishes import Settling
+from services.executor.worker import OUTPUT_BYTES_MAX
 from services.runtime import clock, identity, pages, tracing
 from services.runtime.errors import Refusal, invalid
 
@@ -26,6 +31,15 @@ TEXT_CHARACTERS_MAX = 128
 TIMEOUT_MS_MAX = 3_600_000
 CONCURRENCY_MAX = 10_000
 GRACE_SECONDS_MAX = 24 * 3600
+RUN_AFTER_HOURS_MAX = 24
+CANCEL_AFTER_DAYS_MAX = 30
+UNITS_MAX = 2**53 - 1
+_PRIORITIES = {
+    executor_pb2.Job.PRIORITY_INTERACTIVE: Priority.INTERACTIVE,
+    executor_pb2.Job.PRIORITY_BATCH: Priority.BATCH,
+}
+_STATES = {executor_pb2.Job.State.Value(f"STATE_{state}"): state for state in State}
+_ENDINGS = {number: state for number, state in _STATES.items() if state in (State.SUCCEEDED, State.FAILED)}
 
 
 def submission_of(request: executor_pb2.SubmitJobRequest) -> Submission:
@@ -49,6 +63,8 @@ def submission_of(request: executor_pb2.SubmitJobRequest) -> Submission:
     _check_text("key_id", request.key_id)
     _check_text("reference", request.reference)
     _check_labels(request.labels)
+    run_after, cancel_after = _time(request, "run_after"), _time(request, "cancel_after")
+    _check_times(run_after, cancel_after)
     return Submission(
         job_id=quote.job_id,
         account_id=quote.account_id,
@@ -68,6 +84,10 @@ def submission_of(request: executor_pb2.SubmitJobRequest) -> Submission:
         units=dict(quote.units),
         concurrency=quote.limits.concurrency,
         actor=identity.actor(),
+        priority=_PRIORITIES.get(request.priority, Priority.INTERACTIVE),
+        # A time that has passed delays nothing.
+        run_after=run_after if run_after and run_after > clock.now() else None,
+        cancel_after=cancel_after,
     )
 
 
@@ -80,13 +100,66 @@ def grace_of(request: executor_pb2.ReconcileJobsRequest) -> float | None:
     return seconds
 
 
+def _time(request: Message, field: str) -> datetime | None:
+    """A time of a request in UTC; None where it is not given."""
+    if not request.HasField(field):
+        return None
+    stamp = getattr(request, field)
+    try:
+        found: datetime = stamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise invalid(field, "must be a time from the year 1 to 9999") from error
+    return found
+
+
+def _check_times(run_after: datetime | None, cancel_after: datetime | None) -> None:
+    """A deadline that has passed is none the less taken: a job said again must be answered, whatever the time."""
+    now = clock.now()
+    if run_after:
+        limit = now + timedelta(hours=RUN_AFTER_HOURS_MAX)
+        _check(run_after <= limit, "run_after", f"must be at most {RUN_AFTER_HOURS_MAX} hours ahead")
+    if cancel_after:
+        limit = now + timedelta(days=CANCEL_AFTER_DAYS_MAX)
+        _check(cancel_after <= limit, "cancel_after", f"must be at most {CANCEL_AFTER_DAYS_MAX} days ahead")
+    if run_after and cancel_after:
+        _check(cancel_after > run_after, "cancel_after", "must be after run_after")
+
+
+def settling_of(request: executor_pb2.SettleJobRequest) -> Settling:
+    """How an operator says that a job ended; raises REQUEST_INVALID."""
+    state = _ENDINGS.get(request.state)
+    if state is None:
+        raise invalid("state", "must be SUCCEEDED or FAILED")
+    _check(request.reason, "reason", "must say why")
+    _check_text("reason", request.reason)
+    _check_text("key_id", request.key_id)
+    units = dict(request.units)
+    _check(all(0 <= n <= UNITS_MAX for n in units.values()), "units", f"must be 0 to {UNITS_MAX} each")
+    _check(state is State.SUCCEEDED or not request.output_json, "output_json", "belongs to a job that succeeded")
+    output_json = request.output_json or b"{}"
+    _check_size("output_json", len(output_json), OUTPUT_BYTES_MAX)
+    _check(_is_object(output_json), "output_json", "must be a UTF-8 JSON object")
+    wish = Wish(identity.actor(), request.key_id, request.reason)
+    return Settling(request.job_id, state, units, output_json if state is State.SUCCEEDED else b"", wish)
+
+
+def wish_of(request: executor_pb2.CancelJobRequest) -> Wish:
+    """Who wants a job canceled; raises REQUEST_INVALID."""
+    _check_text("key_id", request.key_id)
+    return Wish(identity.actor(), request.key_id)
+
+
+def filter_of(request: executor_pb2.ListJobsRequest) -> Filter:
+    """Which jobs a list has; raises REQUEST_INVALID."""
+    account_id = account_of(request.account_id) if request.account_id else ""
+    _check(not request.tool or ACCOUNT.match(request.tool), "tool", "must be a tool's slug")
+    state = _STATES.get(request.state)
+    return Filter(account_id, state, request.tool, _time(request, "created_before"))
+
+
 def _check_input(request: executor_pb2.SubmitJobRequest) -> None:
     _check_size("input_json", len(request.input_json), INPUT_BYTES_MAX)
-    try:
-        is_object = isinstance(json.loads(request.input_json), dict)
-    except (ValueError, RecursionError):
-        is_object = False
-    _check(is_object, "input_json", "must be a UTF-8 JSON object")
+    _check(_is_object(request.input_json), "input_json", "must be a UTF-8 JSON object")
     _check_size("files", sum(len(file.data) for file in request.files), FILES_BYTES_MAX)
     properties = [file.property for file in request.files]
     _check(len(set(properties)) == len(properties), "files", "must be one a property")
@@ -104,6 +177,13 @@ def _check_input(request: executor_pb2.SubmitJobRequest) -> None:
 def _file(file: catalog_pb2.InputFile) -> InputFile:
     stored = StoredFile(file.file_id, file.size_bytes, file.digest) if file.file_id else None
     return InputFile(file.property, file.media_type, file.data, stored)
+
+
+def _is_object(content: bytes) -> bool:
+    try:
+        return isinstance(json.loads(content), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _check_size(field: str, size: int, most: int) -> None:
@@ -140,14 +220,14 @@ def account_of(account_id: str, field: str = "account_id") -> str:
     return account_id
 
 
-def page_token(job: Job) -> str:
-    """The token of the page that follows this job in its account's list."""
-    return pages.token(job.account_id, clock.to_us(job.created_at), job.job_id)
+def page_token(job: Job, bound: str) -> str:
+    """The token of the page that follows this job in the list that `bound` says."""
+    return pages.token(bound, clock.to_us(job.created_at), job.job_id)
 
 
-def place_of(token: str, account_id: str) -> Place | None:
-    """Where the page of a token begins; None: at the newest job. A token is good for its own account only."""
-    found = pages.place(token, account_id, int, str)
+def place_of(token: str, bound: str) -> Place | None:
+    """Where the page of a token begins; None: at the newest job. A token is good for its own list only."""
+    found = pages.place(token, bound, int, str)
     if found is None:
         return None
     try:

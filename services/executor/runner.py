@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import replace
 
-from services.executor.jobs import ProviderReport, Retry
+from services.executor.jobs import Retry
 from services.executor.pool import CallTimedOutError, WorkerLostError, WorkerPool
-from services.executor.providers.answers import ProviderCall
+from services.executor.providers.answers import ProviderCall, Work
 from services.executor.providers.calls import Providers
+from services.executor.providers.cancels import Cancels
 from services.executor.providers.client import NoAnswerError
 from services.executor.providers.files import input_file
 from services.executor.providers.plan import HttpPlan
@@ -23,9 +23,10 @@ PROVIDER_CALLS_MAX = 64
 class Runner:
     """One a process. `slot` bounds how many calls are made at once; it is held during `run`."""
 
-    def __init__(self, tool_processes: WorkerPool, providers: Providers) -> None:
+    def __init__(self, tool_processes: WorkerPool, providers: Providers, cancels: Cancels) -> None:
         self._tool_processes = tool_processes
         self._providers = providers
+        self._cancels = cancels
         self._processes = asyncio.Semaphore(tool_processes.size)
         self._calls = asyncio.Semaphore(PROVIDER_CALLS_MAX)
 
@@ -33,34 +34,32 @@ class Runner:
         """What a call of this tool waits for."""
         return self._processes if spec.http is None else self._calls
 
-    async def run(
-        self, spec: RunSpec, claim: Claim, timeout_seconds: float, tell: Callable[[ProviderReport], None]
-    ) -> ToolAnswer:
+    async def run(self, spec: RunSpec, claim: Claim, timeout_seconds: float, work: Work) -> ToolAnswer:
         """The tool's answer; raises CallTimedOutError, or WorkerLostError where nobody knows how the call ended.
 
-        `tell` is given what is known of a provider's call when that is over, also where there is no answer.
+        What becomes of a provider's call is noted in `work`, also where there is no answer.
         """
         if spec.http is not None:
-            return await self._ask(spec, spec.http, claim, timeout_seconds, tell)
+            return await self._ask(spec, spec.http, claim, timeout_seconds, work)
         call = ToolCall(spec.handler, claim.input_json, claim.files, dict(spec.pointers))
         return await self._tool_processes.run(call, timeout_seconds)
 
-    async def _ask(
-        self,
-        spec: RunSpec,
-        plan: HttpPlan,
-        claim: Claim,
-        timeout_seconds: float,
-        tell: Callable[[ProviderReport], None],
-    ) -> ToolAnswer:
+    def stop_work(self, spec: RunSpec, work: Work) -> None:
+        """Has the provider stop what it is at for a call that ended without its answer, where there is a way."""
+        if spec.http is not None:
+            self._cancels.begin(spec.http, work)
+
+    async def _ask(self, spec: RunSpec, plan: HttpPlan, claim: Claim, timeout_seconds: float, work: Work) -> ToolAnswer:
         files = {name: input_file(data, claim.media_types[name], name) for name, data in claim.files.items()}
         call = ProviderCall(
-            plan, json.loads(claim.input_json), files, spec.retry is Retry.SAFE, spec.units, spec.misfit
+            plan, json.loads(claim.input_json), files, spec.retry is Retry.SAFE, spec.units, spec.misfit, work
         )
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await self._providers.run(call, lambda report: tell(replace(report, provider=spec.provider)))
+                return await self._providers.run(call)
         except TimeoutError as error:
             raise CallTimedOutError from error
         except NoAnswerError as error:
             raise WorkerLostError(str(error)) from error
+        finally:
+            work.report = replace(work.report, provider=spec.provider)

@@ -5,7 +5,8 @@ from typing import Any
 
 from scrip.executor.v1 import events_pb2, executor_pb2, executor_pb2_grpc
 
-from services.executor import mapping, requests
+from services.executor import mapping, requests, wishes
+from services.executor.control import Control
 from services.executor.intake import Intake
 from services.executor.jobs import State
 from services.executor.reconciler import Reconciler
@@ -13,7 +14,6 @@ from services.executor.store import queries
 from services.executor.store.rows import Job
 from services.executor.watch import Watches
 from services.runtime import event_log, pages
-from services.runtime.errors import Refusal
 from services.runtime.lifecycle import Signal
 from services.runtime.postgres import Pool
 
@@ -23,9 +23,18 @@ Context = Any
 class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
     """Each method answers or raises a Refusal."""
 
-    def __init__(self, pool: Pool, intake: Intake, watches: Watches, reconciler: Reconciler, appended: Signal) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        intake: Intake,
+        control: Control,
+        watches: Watches,
+        reconciler: Reconciler,
+        appended: Signal,
+    ) -> None:
         self._pool = pool
         self._intake = intake
+        self._control = control
         self._watches = watches
         self._reconciler = reconciler
         self._appended = appended
@@ -41,10 +50,11 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
     async def GetJob(  # noqa: N802
         self, request: executor_pb2.GetJobRequest, _context: Context
     ) -> executor_pb2.GetJobResponse:
-        """One job of an account, with its output and its attempts."""
+        """One job with its output and its attempts."""
         job = (await queries.jobs(self._pool, [request.job_id])).get(request.job_id)
-        if job is None or job.account_id != request.account_id:
-            raise Refusal("JOB_NOT_FOUND", f"there is no job {request.job_id}", {"job_id": request.job_id})
+        if job is None:
+            raise wishes.not_found(request.job_id)
+        wishes.check_owner(job, request.account_id)
         message = await self._message(job)
         message.attempts_made.extend(map(mapping.attempt_message, await queries.attempts(self._pool, job.job_id)))
         return executor_pb2.GetJobResponse(job=message)
@@ -52,15 +62,30 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
     async def ListJobs(  # noqa: N802
         self, request: executor_pb2.ListJobsRequest, _context: Context
     ) -> executor_pb2.ListJobsResponse:
-        """An account's jobs, newest first, without their outputs."""
-        account_id = requests.account_of(request.account_id)
+        """Jobs, newest first, without their outputs."""
+        wanted = requests.filter_of(request)
         size = pages.size_of(request.page_size)
-        place = requests.place_of(request.page_token, account_id)
-        found = await queries.page(self._pool, account_id, place, size + 1)
+        bound = pages.filter_of(request)
+        place = requests.place_of(request.page_token, bound)
+        found = await queries.page(self._pool, wanted, place, size + 1)
         return executor_pb2.ListJobsResponse(
             jobs=[mapping.job_message(job) for job in found[:size]],
-            next_page_token=requests.page_token(found[size - 1]) if len(found) > size else "",
+            next_page_token=requests.page_token(found[size - 1], bound) if len(found) > size else "",
         )
+
+    async def CancelJob(  # noqa: N802
+        self, request: executor_pb2.CancelJobRequest, _context: Context
+    ) -> executor_pb2.CancelJobResponse:
+        """The job, canceled or asked to stop; said again, the job as it is."""
+        job = await self._control.cancel(request.account_id, request.job_id, requests.wish_of(request))
+        return executor_pb2.CancelJobResponse(job=mapping.job_message(job))
+
+    async def SettleJob(  # noqa: N802
+        self, request: executor_pb2.SettleJobRequest, _context: Context
+    ) -> executor_pb2.SettleJobResponse:
+        """The job, ended as an operator says; said again, the job as it is."""
+        job, replayed = await self._control.settle(requests.settling_of(request))
+        return executor_pb2.SettleJobResponse(job=await self._message(job), replayed=replayed)
 
     async def WatchJob(  # noqa: N802
         self, request: executor_pb2.WatchJobRequest, _context: Context

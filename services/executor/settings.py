@@ -57,6 +57,12 @@ class Settings(ServiceSettings):
         le=86_400,
         description="how often jobs are compared with reservations, by one of all executors",
     )
+    indeterminate_seconds: float = Field(
+        default=86_400,
+        ge=60,
+        le=30 * 86_400,
+        description="how long a job's outcome may be unknown before its tool's rule for that ends it",
+    )
 
 
 def load() -> Settings:

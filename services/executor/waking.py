@@ -1,4 +1,4 @@
-"""What wakes this executor: jobs that another one took in, and changes of the catalog.
+"""What wakes this executor: jobs that another one took in or was asked to cancel, and changes of the catalog.
 
 None of these messages is needed: whoever is poked looks now and then anyway.
 """
@@ -12,6 +12,7 @@ from services.runtime.broker import Broker
 from services.runtime.topology import batch_subject
 
 WAKE_SUBJECT = "scrip.executor.wake"
+CANCEL_SUBJECT = "scrip.executor.cancel"
 # The catalog's log has one shard.
 CATALOG_SUBJECT = batch_subject("catalog", 0)
 CONNECTED_LOOK_SECONDS = 0.5

@@ -71,13 +71,15 @@ def create(parts: Parts) -> Door:
     reading = Reading(parts.copies, parts.files)
     ledger = parts.peers.ledger
     pages = lists.Lists(ledger)
+    asked_jobs = jobs.Jobs(parts.peers.executor)
     handlers = [
         *tools.handlers(doorkeeper, parts.copies, reading, parts.saga),
         *tools.version_handlers(doorkeeper, parts.peers.catalog),
         *categories.handlers(doorkeeper, parts.copies, parts.peers.catalog),
         *execute.handlers(doorkeeper, reading, parts.executes, parts.outcomes),
         *files.handlers(doorkeeper, parts.files),
-        *jobs.handlers(doorkeeper, parts.peers.executor),
+        *jobs.handlers(doorkeeper, asked_jobs),
+        *jobs.any_handlers(doorkeeper, asked_jobs),
         *account.handlers(doorkeeper, ledger),
         *lists.own_handlers(doorkeeper, pages),
         *accounts.handlers(doorkeeper, ledger, parts.accounts),

@@ -50,7 +50,7 @@ class Executes:
         if key is None:
             return await self._saga.start(order)
         digest = await inputs.digest(order.input)
-        content = idempotency.fingerprint(order.tool, digest, order.quote_id, order.labels)
+        content = idempotency.fingerprint(order.tool, digest, order.quote_id, order.labels, order.timing.said)
         return await self._keyed.start(order, key, content)
 
 

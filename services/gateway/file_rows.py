@@ -19,6 +19,8 @@ from services.runtime.postgres import Pool, outage_refused
 # An upload has an hour; a row that is left of one is swept after it.
 UPLOAD_SECONDS = 3600
 _SWEPT_AFTER = timedelta(seconds=UPLOAD_SECONDS + 600)
+# A job may be put off for a day, and is found by its Idempotency-Key for as long.
+_USED_LONGER = timedelta(days=1)
 # However often a file is used again; the object store forgets it a day later.
 KEEP_DAYS_MAX = 30
 _ID_BYTES = 17
@@ -115,8 +117,8 @@ class FileRows:
         return await self._by_id(_FIND, account_id, list(file_ids))
 
     async def keep(self, account_id: str, file_ids: Collection[str]) -> dict[str, File]:
-        """As `find`; and they are kept as long again as when they were new."""
-        return await self._by_id(_KEEP, account_id, list(file_ids), self._keep)
+        """As `find`; and they are kept a day longer, from now, than when they were new."""
+        return await self._by_id(_KEEP, account_id, list(file_ids), self._keep + _USED_LONGER)
 
     async def expire(self, count_max: int) -> list[str]:
         """Ids of files whose time is over, of uploads that did not end, and of those that were given up before; nobody

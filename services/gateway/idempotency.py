@@ -8,7 +8,7 @@ a driver that was overtaken changes nothing. A row is never a dead end: its time
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,12 +73,14 @@ def checked_key(field: str, key: str) -> str:
     return key
 
 
-def fingerprint(tool: str, input_digest: str, quote_id: str, labels: Mapping[str, str]) -> bytes:
+def fingerprint(
+    tool: str, input_digest: str, quote_id: str, labels: Mapping[str, str], timing: Sequence[str] = ()
+) -> bytes:
     """What makes two requests the same one, whichever door each came through.
 
     Spelled as the HTTP request, for rows that were made before there was another door.
     """
-    content = ["POST", f"/v1/tools/{tool}/execute", input_digest, quote_id, sorted(labels.items())]
+    content = ["POST", f"/v1/tools/{tool}/execute", input_digest, quote_id, sorted(labels.items()), *timing]
     return hashlib.sha256(json.dumps(content).encode()).digest()
 
 

@@ -6,13 +6,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from services.gateway.shapes import CONTROL_FREE, AccountId, Credits, Text
+from services.gateway.shapes import AccountId, Credits, Reason, Text, Time
 
-Time = Annotated[datetime, Meta(tz=True)]
 Amount = Annotated[str, Meta(description="Credits above 0, at most 6 places.", examples=["12.5"])]
 SignedAmount = Annotated[str, Meta(description="Credits, not 0, at most 6 places.", examples=["-12.5"])]
 Limit = Annotated[str, Meta(description="Credits, 0 or above, at most 6 places.", examples=["100"])]
-Reason = Annotated[str, Meta(min_length=1, max_length=128, pattern=CONTROL_FREE, description="Why, for people.")]
 ReservationId = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}$", description="Of a job it is the job's id.")]
 AccountState = Literal["ACTIVE", "FROZEN", "CLOSED"]
 GrantState = Literal["SCHEDULED", "LIVE", "EXPIRED", "VOIDED"]

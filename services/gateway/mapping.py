@@ -27,6 +27,11 @@ ORIGINS: dict[int, Literal["manifest", "operator"]] = {
 _JOB_STATES: dict[int, Any] = {
     number: name.removeprefix("STATE_") for name, number in executor_pb2.Job.State.items() if number
 }
+JOB_STATES: dict[str, int] = {name: number for number, name in _JOB_STATES.items()}
+_PRIORITIES: dict[int, shapes.Priority] = {
+    executor_pb2.Job.PRIORITY_INTERACTIVE: "interactive",
+    executor_pb2.Job.PRIORITY_BATCH: "batch",
+}
 _ENDED = frozenset({executor_pb2.Job.STATE_SUCCEEDED, executor_pb2.Job.STATE_FAILED, executor_pb2.Job.STATE_CANCELED})
 
 
@@ -105,47 +110,84 @@ def quote(message: catalog_pb2.Quote) -> shapes.Quote:
 
 def job(message: executor_pb2.Job) -> shapes.Job:
     """A job with its output."""
-    return _job(message, msgspec.Raw(message.output_json) if message.output_json else None)
+    return shapes.Job(output=_output(message), **_job_members(message))
 
 
 def job_with_attempts(message: executor_pb2.Job) -> shapes.Job:
     """A job with its output and with each call of its tool."""
     told = job(message)
-    told.attempts = [_attempt(one) for one in message.attempts_made]
+    told.attempts = list(map(_attempt, message.attempts_made))
+    return told
+
+
+def operator_job_with_attempts(message: executor_pb2.Job) -> shapes.OperatorJob:
+    """The same, as operators see it."""
+    told = operator_job(message)
+    told.attempts = list(map(_attempt, message.attempts_made))
     return told
 
 
 def job_of_list(message: executor_pb2.Job) -> shapes.Job:
     """A job without its output."""
-    return _job(message, UNSET)
+    return shapes.Job(output=UNSET, **_job_members(message))
 
 
-def _job(message: executor_pb2.Job, output: msgspec.Raw | UnsetType | None) -> shapes.Job:
+def operator_job(message: executor_pb2.Job) -> shapes.OperatorJob:
+    """A job with its output, as operators see it."""
+    return shapes.OperatorJob(output=_output(message), **_operator_members(message))
+
+
+def operator_job_of_list(message: executor_pb2.Job) -> shapes.OperatorJob:
+    """A job without its output, as operators see it."""
+    return shapes.OperatorJob(output=UNSET, **_operator_members(message))
+
+
+def _output(message: executor_pb2.Job) -> msgspec.Raw | None:
+    return msgspec.Raw(message.output_json) if message.output_json else None
+
+
+def _operator_members(message: executor_pb2.Job) -> dict[str, Any]:
+    return _job_members(message) | {
+        "account_id": message.account_id,
+        "indeterminate_at": _time_if_set(message, "indeterminate_at"),
+        "provider_request_id": message.provider_request_id or UNSET,
+    }
+
+
+def _job_members(message: executor_pb2.Job) -> dict[str, Any]:
     finished = message.HasField("finished_at")
     error: shapes.JobError | UnsetType = UNSET
     if message.HasField("error"):
         error = shapes.JobError(reason=message.error.reason, message=message.error.message)
-    return shapes.Job(
-        job_id=message.job_id,
-        tool=message.tool,
-        version=message.version,
-        price_version=message.price_version,
-        status=_JOB_STATES[message.state],
-        output=output,
-        error=error,
-        credits=shapes.JobCredits(
+    return {
+        "job_id": message.job_id,
+        "tool": message.tool,
+        "version": message.version,
+        "price_version": message.price_version,
+        "status": _JOB_STATES[message.state],
+        "error": error,
+        "credits": shapes.JobCredits(
             quoted=show(message.quoted_micros),
             reserved=show(message.reserved_micros),
             captured=show(message.captured_micros),
             settled=message.settlement == executor_pb2.Job.SETTLEMENT_SETTLED,
         ),
-        units=dict(message.units),
-        duration_ms=message.duration_ms if finished else None,
-        created_at=time_of(message.created_at),
-        finished_at=time_of(message.finished_at) if finished else None,
-        reference=message.reference or UNSET,
-        labels=dict(message.labels) or UNSET,
-    )
+        "units": dict(message.units),
+        "duration_ms": message.duration_ms if finished else None,
+        "created_at": time_of(message.created_at),
+        "finished_at": time_of(message.finished_at) if finished else None,
+        "reference": message.reference or UNSET,
+        "labels": dict(message.labels) or UNSET,
+        # An executor that does not say yet knows but one.
+        "priority": _PRIORITIES.get(message.priority, "interactive"),
+        "run_after": _time_if_set(message, "run_after"),
+        "cancel_after": _time_if_set(message, "cancel_after"),
+        "cancel_requested_at": _time_if_set(message, "cancel_requested_at"),
+    }
+
+
+def _time_if_set(message: executor_pb2.Job, field: str) -> datetime | UnsetType:
+    return time_of(getattr(message, field)) if message.HasField(field) else UNSET
 
 
 def file(kept: File) -> shapes.File:

@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 from litestar import Request
 
-from services.gateway import ledger_mapping, pages, times
+from services.gateway import ledger_mapping, mapping, pages, times
 from services.runtime.errors import invalid
 
 VALUES_MAX = 50
@@ -40,6 +40,9 @@ GRANT_STATE = Parameter("state", "Only those in this state.", {"enum": [*ledger_
 RESERVATION_STATE = Parameter(
     "state", "Those in this state.", {"enum": [*ledger_mapping.RESERVATION_STATES], "default": "OPEN"}
 )
+JOB_STATE = Parameter("state", "Only those in this state.", {"enum": [*mapping.JOB_STATES]})
+TOOL = Parameter("tool", "Only those of this tool.", _NAME_SCHEMA)
+ACCOUNT_ID = Parameter("account_id", "Only those of this account.", _NAME_SCHEMA)
 CREATED_BEFORE = Parameter("created_before", "Made before.", _TIME_SCHEMA)
 AT = Parameter("at", "As it was at this time.", _TIME_SCHEMA)
 POSITION = Parameter(

@@ -20,6 +20,7 @@ from services.gateway.inputs import Input
 from services.gateway.peers import Attempts, Peers
 from services.gateway.rate_limits import RateLimits
 from services.gateway.rates import Standing
+from services.gateway.timing import ANY_TIME, Timing
 from services.runtime import clock, ids, logs, tracing
 from services.runtime.errors import Refusal, unavailable
 
@@ -36,6 +37,7 @@ RESERVE_TTL = timedelta(seconds=60)
 NOT_AFTER_MARGIN = timedelta(seconds=5)
 # A reservation that lasts longer than it was made for was extended: the executor has the job.
 EXTENDED = 2 * RESERVE_TTL
+_INTERACTIVE, _BATCH = executor_pb2.Job.PRIORITY_INTERACTIVE, executor_pb2.Job.PRIORITY_BATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Order:
     quote_id: str
     reference: str
     labels: Mapping[str, str]
+    timing: Timing = ANY_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,9 @@ class Saga:
             key_id=order.key_id,
             reference=order.reference,
             labels=order.labels,
+            run_after=order.timing.run_after,
+            cancel_after=order.timing.cancel_after,
+            priority=_BATCH if order.timing.is_batch else _INTERACTIVE,
         )
         try:
             submit = attempts.of(self._executor.stub.SubmitJob)

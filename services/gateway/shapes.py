@@ -17,7 +17,10 @@ AccountId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Text = Annotated[str, Meta(max_length=128, pattern=CONTROL_FREE)]
 LabelName = Annotated[str, Meta(min_length=1, max_length=64, pattern=CONTROL_FREE)]
 Labels = Annotated[dict[LabelName, Text], Meta(max_length=8, description="The caller's own, at most 8 pairs.")]
+Time = Annotated[datetime, Meta(tz=True)]
+Reason = Annotated[str, Meta(min_length=1, max_length=128, pattern=CONTROL_FREE, description="Why, for people.")]
 Charge = Literal["nothing", "base", "measured"]
+Priority = Literal["interactive", "batch"]
 
 
 class QuoteBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,6 +36,9 @@ class ExecuteBody(msgspec.Struct, forbid_unknown_fields=True):
     quote_id: str | None = None
     reference: Text = ""
     labels: Labels = {}
+    run_after: Annotated[Time | None, Meta(description="Not to begin before; at most 24 hours ahead.")] = None
+    cancel_after: Annotated[Time | None, Meta(description="Canceled unless it ended; at most 30 days ahead.")] = None
+    priority: Annotated[Priority | None, Meta(description="batch: nobody waits; so `respond-async` without it.")] = None
 
 
 class KeyBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -219,6 +225,10 @@ class Job(msgspec.Struct, kw_only=True):
     finished_at: datetime | None
     reference: str | UnsetType = UNSET
     labels: dict[str, str] | UnsetType = UNSET
+    priority: Priority
+    run_after: datetime | UnsetType = UNSET
+    cancel_after: datetime | UnsetType = UNSET
+    cancel_requested_at: datetime | UnsetType = UNSET
     attempts: list[Attempt] | UnsetType = UNSET
 
 
@@ -239,6 +249,30 @@ class File(msgspec.Struct):
     digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the content, hex.")]
     created_at: datetime
     expires_at: datetime
+
+
+class OperatorJob(Job, kw_only=True):
+    """A job as operators see it; `indeterminate_at`: since when, or when, its outcome was not known."""
+
+    account_id: str
+    indeterminate_at: datetime | UnsetType = UNSET
+    provider_request_id: str | UnsetType = UNSET
+
+
+class OperatorJobs(msgspec.Struct):
+    """A page of jobs, newest first, without their outputs."""
+
+    jobs: list[OperatorJob]
+    next_page_token: str
+
+
+class SettleBody(msgspec.Struct, forbid_unknown_fields=True):
+    """How a job ended whose outcome is not known: at the price of `units`, else of those of its quote."""
+
+    status: Literal["SUCCEEDED", "FAILED"]
+    reason: Reason
+    units: dict[str, Annotated[int, Meta(ge=0, le=2**53 - 1)]] = {}
+    output: JsonObject = msgspec.field(default_factory=msgspec.Raw)
 
 
 class Key(msgspec.Struct):

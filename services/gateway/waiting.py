@@ -9,6 +9,7 @@ from services.runtime.errors import invalid
 
 SECONDS_DEFAULT = 30
 SECONDS_MAX = 60
+RESPOND_ASYNC = "respond-async"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,11 @@ class Preference:
 
     seconds: int
     applied: str
+
+    @property
+    def is_async(self) -> bool:
+        """Whether nobody waits."""
+        return self.applied == RESPOND_ASYNC
 
 
 def parse(headers: Sequence[str]) -> Preference:
@@ -29,14 +35,14 @@ def parse(headers: Sequence[str]) -> Preference:
     for preference in ",".join(headers).split(","):
         name, _, value = preference.partition(";")[0].strip().partition("=")
         name, value = name.strip().lower(), value.strip().strip('"')
-        if name == "respond-async":
+        if name == RESPOND_ASYNC:
             respond_async = True
         elif name == "wait" and seconds is None:
             if not (value.isascii() and value.isdecimal()) or len(value) > 4 or int(value) > SECONDS_MAX:
                 raise invalid("Prefer", f"wait must be a whole number from 0 to {SECONDS_MAX}")
             seconds = int(value)
     if respond_async:
-        return Preference(0, "respond-async")
+        return Preference(0, RESPOND_ASYNC)
     if seconds is not None:
         return Preference(seconds, f"wait={seconds}")
     return Preference(SECONDS_DEFAULT, "")

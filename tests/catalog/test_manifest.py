@@ -192,3 +192,21 @@ def test_what_an_author_left_out_is_not_written_down() -> None:
     assert "tags" not in written
     assert "charging" not in written["price"]
     assert written["measure"] == {"from": "input_characters", "pointer": "/text"}
+
+
+@pytest.mark.parametrize(
+    ("cancel", "poll", "where", "what"),
+    [
+        ('{url: "https://api.example.com/${submitted.id}"}', False, "run.cancel", "needs poll"),
+        ('{url: "https://api.example.com/${body.id}"}', True, "run.cancel", "looks at body"),
+        ('{url: "http://api.example.com/${submitted.id}"}', True, "run.cancel.url", "https"),
+    ],
+)
+def test_work_is_stopped_only_where_it_can_be_named(cancel: str, poll: bool, where: str, what: str) -> None:
+    """It must be waited for, and what names it is the provider's first answer."""
+    text = (resources.files("services.catalog") / "tools" / "flux-replicate.yaml").read_text()
+    text = text.replace('{url: "${submitted.urls.cancel}"}', cancel)
+    if not poll:
+        before, after = text.index("  poll:"), text.index("  cancel:")
+        text = text[:before] + text[after:]
+    assert what in problems(text)[where]

@@ -161,7 +161,7 @@ def test_execute_waits_on_after_202(gateway: FakeGateway, call: Any) -> None:
     assert json.loads(call("execute", "echo", "--json").stdout)["status"] == "SUCCEEDED"
     left = call("execute", "echo", "--wait", "0")
     assert (left.exit_code, left.stdout) == (0, "")
-    assert "GET /v1/jobs/j1" in left.stderr
+    assert "scrip jobs get j1" in left.stderr
     assert [one.method for one in gateway.sent] == ["POST", "GET", "POST"]
     assert gateway.sent[-1].headers["Prefer"] == "wait=0"
 

@@ -87,12 +87,28 @@ class Saga:
         request = executor_pb2.SubmitJobRequest(quote=quote, input_json=json.dumps(given).encode(), **members)
         return await self.executor.call(self.executor_stub.SubmitJob, request, timeout=10)
 
-    async def begin(self, account_id: str, given: dict[str, Any], tool: str = "echo") -> str:
+    async def begin(self, account_id: str, given: dict[str, Any], tool: str = "echo", **members: Any) -> str:
         """Quote, reserve, submit; answers the job's id."""
         quote = await self.quote(account_id, tool, given)
         await self.reserve(quote)
-        await self.submit(quote, given)
+        await self.submit(quote, given, **members)
         return quote.job_id
+
+    async def running(self, account_id: str, job_id: str) -> executor_pb2.Job:
+        """The job once it runs."""
+
+        async def runs() -> executor_pb2.Job | None:
+            job = await self.job(account_id, job_id)
+            return job if job.state == executor_pb2.Job.STATE_RUNNING else None
+
+        job: executor_pb2.Job = await eventually(runs, 20)
+        return job
+
+    async def cancel(self, account_id: str, job_id: str) -> executor_pb2.Job:
+        """Cancels a job; answers it as it is then."""
+        request = executor_pb2.CancelJobRequest(account_id=account_id, job_id=job_id, key_id="key9")
+        canceled: executor_pb2.CancelJobResponse = await self.executor.call(self.executor_stub.CancelJob, request)
+        return canceled.job
 
     async def job(self, account_id: str, job_id: str) -> executor_pb2.Job:
         """The job as it is."""

@@ -1,5 +1,7 @@
 """The rules of jobs: which step may follow which, and what an ending costs."""
 
+from dataclasses import replace
+
 import pytest
 
 from services.executor.jobs import (
@@ -99,7 +101,7 @@ def test_a_tool_that_was_not_called_costs_nothing() -> None:
 def test_what_was_not_measured_has_the_units_of_the_quote() -> None:
     """Such as input tokens that were counted before, where the provider says how many it gave."""
     rates = (Rate("input_token", 1), Rate("output_token", 10))
-    terms = Terms(1_000, Tariff(rates=rates), {"input_token": 20, "output_token": 90}, TERMS.charges)
+    terms = Terms(1_000, Tariff(rates=rates), {"input_token": 20, "output_token": 90}, charges=TERMS.charges)
     step = ended(
         "j", 1, State.RUNNING, terms, Ending.SUCCEEDED, cause="x", output_json=b"{}", measured={"output_token": 3}
     )
@@ -115,6 +117,23 @@ def test_measured_units_go_before_quoted_ones() -> None:
     assert quoted.cost.charge == 800
     assert measured.units == {"second": 3}
     assert measured.cost.charge == 150
+
+
+@pytest.mark.parametrize("ending", [Ending.CANCELED, Ending.TIMED_OUT, Ending.UNKNOWN])
+def test_what_was_not_measured_is_charged_as_far_as_it_is_known(ending: Ending) -> None:
+    """An exact quote says the units of work that was not done as well; of another one none are known to be used."""
+    for exact, charge in ((True, 800), (False, 150)):
+        terms = replace(TERMS, exact=exact, charges={ending: Charge.MEASURED})
+        before = State.INDETERMINATE if ending is Ending.UNKNOWN else State.RUNNING
+        step = ended("j", 1, before, terms, ending, cause="x", reason="X", message="x")
+        assert step.cost == Cost(charge, 0)
+
+
+def test_a_call_that_never_left_costs_nothing() -> None:
+    """Though the job had begun, and whatever its rules say."""
+    terms = replace(TERMS, charges=dict.fromkeys(Ending, Charge.MEASURED))
+    step = ended("j", 1, State.RUNNING, terms, Ending.CANCELED, cause="x", reason="X", message="x", called=False)
+    assert (step.after, step.cost) == (State.CANCELED, Cost(0, 0))
 
 
 @pytest.mark.parametrize(

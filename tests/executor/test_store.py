@@ -138,8 +138,8 @@ async def test_a_claim_whose_lease_ended_is_claimed_again(store: Store) -> None:
     (new,) = await store.claim(worker=BOB)
     assert (old.job_id, new.fence) == (new.job_id, old.fence + 1)
     assert await store.begin(old) is None
-    assert await claims.renew(store.pool, [(old.job_id, old.fence)], LEASE) == set()
-    assert await claims.renew(store.pool, [(new.job_id, new.fence)], LEASE) == {new.job_id}
+    assert await claims.renew(store.pool, [(old.job_id, old.fence)], LEASE) == {}
+    assert await claims.renew(store.pool, [(new.job_id, new.fence)], LEASE) == {new.job_id: False}
     assert await store.begin(new, BOB)
 
 

@@ -6,6 +6,7 @@ A file `providers/<slug>.yaml` has:
 - `requests`: of each example of the manifest, in order: method, url, headers, and query, json, form, parts or raw. The
   secret is `SECRET`;
 - `uploads`: of each example, where an upload goes before, and `uploaded`, the body of the answer to it;
+- `cancel`: what the provider answered when it was asked for the work (`submitted`), and the request that stops it;
 - `cases`: by name, `answers` of the provider in order (the last one is given again to whoever asks again): status,
   headers, and json, text or base64; `to` is the request it must answer, where it is not the first. And what comes of
   it: `output` with `units` and `request_id`, or `reason` with `says`, a part of the message. `example` is the number of

@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from services.catalog.schemas import Schema
-from services.executor.jobs import ProviderReport
 from services.executor.providers import calls, hosts
+from services.executor.providers.answers import Work
 from services.executor.providers.calls import Providers
+from services.executor.providers.cancels import Cancels
 from services.executor.providers.client import Client
 from services.executor.providers.requests import rendered, signed
 from services.executor.providers.secrets import Secrets
@@ -19,6 +20,7 @@ from tests.tools.cases import AT, FOLDER, MANIFESTS, SECRET, Provider, call_of, 
 KNOWN = {slug: known(slug) for slug in MANIFESTS if (FOLDER / f"{slug}.yaml").is_file()}
 CASES = [(slug, name) for slug, told in KNOWN.items() for name in told["cases"]]
 REQUESTS = [(slug, number) for slug, told in KNOWN.items() for number in range(len(told["requests"]))]
+CANCELED = [slug for slug in KNOWN if call_of(MANIFESTS[slug]).plan.cancel]
 # What the job's reason is where the answer of a call does not name it.
 REASONS = {Answer.REJECTED: "INPUT_REJECTED", Answer.REFUSED: "CONTENT_REFUSED", Answer.TOO_LARGE: "OUTPUT_TOO_LARGE"}
 
@@ -68,8 +70,7 @@ async def test_an_answer_leads_to_what_it_means(slug: str, name: str) -> None:
     provider = Provider(case["answers"])
     client = Client({}, httpx.MockTransport(provider))
     secret = {call.plan.auth.secret.upper(): SECRET} if call.plan.auth else {}
-    reports: list[ProviderReport] = []
-    answer = await Providers(client, Secrets(None, secret)).run(call, reports.append)
+    answer = await Providers(client, Secrets(None, secret)).run(call)
     await client.close()
     assert SECRET not in answer.message + answer.detail
     if "reason" in case:
@@ -81,9 +82,29 @@ async def test_an_answer_leads_to_what_it_means(slug: str, name: str) -> None:
     assert output == case["output"]
     used = case.get("units")
     assert answer.units == ({"": used} if isinstance(used, int) else used)
-    assert [report.request_id for report in reports] == [case.get("request_id", "")]
+    assert call.work.report.request_id == case.get("request_id", "")
     assert Schema(_without_files(manifest.output_schema)).violations(output) == []
     assert len(provider.asked) == len(case["answers"])
+
+
+def test_every_tool_that_can_stop_its_work_says_how_that_looks() -> None:
+    """And no other does."""
+    assert {slug for slug, told in KNOWN.items() if "cancel" in told} == set(CANCELED)
+
+
+@pytest.mark.parametrize("slug", CANCELED)
+async def test_work_under_way_is_stopped_as_its_provider_wants(slug: str) -> None:
+    """With one request, which has the secret where it belongs; work that is not known to be under way with none."""
+    plan, told, provider = call_of(MANIFESTS[slug]).plan, KNOWN[slug]["cancel"], Provider([{"status": 204}])
+    assert plan.auth is not None and plan.cancel is not None
+    client = Client({}, httpx.MockTransport(provider))
+    async with Cancels(client, Secrets(None, {plan.auth.secret.upper(): SECRET})) as cancels:
+        cancels.begin(plan, Work())
+        cancels.begin(plan, Work(told["submitted"]))
+    await client.close()
+    (asked,) = provider.asked
+    assert f"{asked.method} {asked.url}" == f"{told['request']['method']} {told['request']['url']}"
+    assert shown(signed(rendered(plan.cancel, told), plan.auth, SECRET)) == told["request"]
 
 
 def _without_files(schema: Any) -> Any:

@@ -16,6 +16,7 @@ ASKING = frozenset({"input"})
 _ANSWERED = ASKING | {"status", "headers", "body", "submitted", "polled"}
 _READ = _ANSWERED | {"files"}
 _MEASURED = _READ | {"output"}
+_STOPPED = frozenset({"submitted"})
 
 
 def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
@@ -31,13 +32,16 @@ def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
     for where, texts, roots in _expressions(run):
         for text in texts:
             yield from names(where, text, roots, properties)
-    for where, request in (("run.poll.request", run.poll and run.poll.request), ("run.result", run.result)):
+    later = {"run.poll.request": run.poll and run.poll.request, "run.result": run.result, "run.cancel": run.cancel}
+    for where, request in later.items():
         if request:
             yield from _url(request.url, f"{where}.url", is_first=False)
     if run.auth and run.auth.place == "sigv4" and any(one and one.multipart for one in (run.request, run.upload)):
         yield "run.auth.place", "sigv4 cannot sign multipart"
     if run.result and not run.poll:
         yield "run.result", "needs poll: it is asked for when the work is done"
+    if run.cancel and not run.poll:
+        yield "run.cancel", "needs poll: it stops work that is waited for"
     yield from _output(manifest, run)
 
 
@@ -65,6 +69,8 @@ def _expressions(run: HttpRun) -> Iterator[tuple[str, list[str], frozenset[str]]
         yield "run.poll", [text for text in (run.poll.status, run.poll.message) if text], answered
     if run.result:
         yield "run.result", list(_of_request(run.result)), answered
+    if run.cancel:
+        yield "run.cancel", list(_of_request(run.cancel)), _STOPPED
     response = run.response
     yield "run.response.output", list(templates.expressions(response.output)), _READ
     others = [response.refused, response.failed, response.message, *response.fetch.values(), run.request_id]

@@ -113,6 +113,7 @@ class HttpRun(Part):
     request: RequestPart
     poll: PollPart | None = None
     result: PollRequestPart | None = Field(default=None, description="asked for when the work is done")
+    cancel: RequestPart | None = Field(default=None, description="stops work that nobody waits for any more")
     response: ResponsePart
     errors: list[ErrorPart] = Field(default=[], max_length=20)
     request_id: Expression | Literal[""] = Field(default="", description="the provider's own id of the call")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 
 from services.cli.client import Answer, Api
-from services.cli.commands.common import gateway_command
+from services.cli.commands.common import gateway_command, read_time
 from services.cli.errors import Refused
 from services.cli.input_files import given_files
 from services.cli.output import Output
@@ -29,6 +29,9 @@ RUNNING = ("QUEUED", "RUNNING")
     help="Seconds to wait for the outcome; the job goes on without us.",
 )  # fmt: skip
 @click.option("--quote", "quote_id", help="Execute a quote that was made before.")
+@click.option("--run-after", metavar="TIME", callback=read_time, help="Begin not before; at most 24 hours ahead.")
+@click.option("--cancel-after", metavar="TIME", callback=read_time, help="Cancel it where it has not ended by then.")
+@click.option("--batch", is_flag=True, help="Let jobs that somebody waits for go first.")
 @click.option("--idempotency-key", metavar="KEY", help="Repeat with the same one to get the same job.")
 @gateway_command
 def execute(
@@ -39,6 +42,9 @@ def execute(
     files: tuple[str, ...],
     wait_seconds: int,
     quote_id: str | None,
+    run_after: str | None,
+    cancel_after: str | None,
+    batch: bool,
     idempotency_key: str | None,
 ) -> None:
     """Execute the tool SLUG and print its output.
@@ -52,7 +58,8 @@ def execute(
       scrip execute barcode-read --file image=ticket.png --json | jq .output
     """
     body: dict[str, Any] = {"input": read_input(given) | given_files(api, output, files)}
-    body |= {"quote_id": quote_id} if quote_id else {}
+    more = {"quote_id": quote_id, "run_after": run_after, "cancel_after": cancel_after, "priority": batch and "batch"}
+    body |= {name: value for name, value in more.items() if value}
     deadline = clock.monotonic() + wait_seconds
     first_wait = min(wait_seconds, WAIT_PER_CALL_SECONDS)
     answer = api.post(
@@ -72,7 +79,7 @@ def execute(
     if status == "SUCCEEDED":
         output.line(json.dumps(job.get("output"), ensure_ascii=False, indent=2))
     else:
-        output.note(f"It goes on. Ask for it: GET /v1/jobs/{job.get('job_id')}")
+        output.note(f"It goes on. Ask for it: scrip jobs get {job.get('job_id')}")
 
 
 def wait_for_end(api: Api, answer: Answer, deadline: float) -> dict[str, Any]:
@@ -103,7 +110,7 @@ def said_of(job: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def read_input(given: str) -> dict[str, Any]:
+def read_input(given: str, option: str = "--input") -> dict[str, Any]:
     """The JSON object given on the command line, in a file, or on stdin."""
     text = given
     if given.startswith("@"):
@@ -111,11 +118,11 @@ def read_input(given: str) -> dict[str, Any]:
             with click.open_file(given[1:], encoding="utf-8") as file:
                 text = file.read()
         except (OSError, UnicodeDecodeError) as error:
-            raise click.UsageError(f"--input {given} cannot be read: {error}.") from None
+            raise click.UsageError(f"{option} {given} cannot be read: {error}.") from None
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise click.UsageError(f"--input is not JSON: {error}. To give a file, write --input @FILE.") from None
+        raise click.UsageError(f"{option} is not JSON: {error}. To give a file, write {option} @FILE.") from None
     if not isinstance(content, dict):
-        raise click.UsageError('--input must be a JSON object, as {"text": "…"}.')
+        raise click.UsageError(f'{option} must be a JSON object, as {{"text": "…"}}.')
     return content

@@ -3,9 +3,10 @@
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from services.executor.jobs import NO_REPORT, ProviderReport
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File, plain
 from services.executor.providers.plan import HttpPlan
@@ -14,6 +15,15 @@ from services.executor.worker import OUTPUT_BYTES_MAX, Answer, ToolAnswer
 from services.runtime import templates
 from services.runtime.expressions import evaluate
 from services.runtime.templates import ABSENT
+
+
+@dataclass(slots=True)
+class Work:
+    """What a provider is at for one call, and what is known of it; grows as the call goes on, and outlives it."""
+
+    submitted: Any = None
+    """What it answered when it was asked for it; None: nothing is known to be under way there."""
+    report: ProviderReport = NO_REPORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,8 @@ class ProviderCall:
     """By unit: expression for how many were used."""
     misfit: Callable[[Any], str] = lambda _output: ""
     """What in an output is not as the tool's schema says; empty: nothing."""
+    work: Work = field(default_factory=Work)
+    """Where it is noted what is under way at the provider."""
 
 
 def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:

@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import math
 import random
-from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -21,8 +20,8 @@ from services.executor.providers.answers import ProviderCall, failed, output_of,
 from services.executor.providers.client import Client, NoAnswerError, NotSentError, TooLargeError
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File
-from services.executor.providers.hosts import ForbiddenHostError, check_host, host_of
-from services.executor.providers.plan import HttpPlan, PollPlan, RequestPlan
+from services.executor.providers.hosts import ForbiddenHostError, check_host
+from services.executor.providers.plan import PollPlan, RequestPlan, hosts_of
 from services.executor.providers.requests import rendered, signed
 from services.executor.providers.responses import Response, UnreadableError, body_of
 from services.executor.providers.secrets import MissingSecretError, Secrets, mask
@@ -54,10 +53,10 @@ class Providers:
         self._client = client
         self._secrets = secrets
 
-    async def run(self, call: ProviderCall, tell: Callable[[ProviderReport], None]) -> ToolAnswer:
+    async def run(self, call: ProviderCall) -> ToolAnswer:
         """The answer of one call; raises NoAnswerError where nobody knows whether the work was done.
 
-        `tell` is given what is known of the call when it is over, however it ends: also when it is cancelled.
+        However it ends, also when it is cancelled, what is known of it is in `call.work`.
         """
         auth = call.plan.auth
         try:
@@ -77,13 +76,11 @@ class Providers:
         except ExpressionError as error:
             answer = failed("PROVIDER_ANSWER_UNREADABLE", "the provider's answer does not fit the tool", str(error))
         finally:
-            tell(
-                ProviderReport(
-                    request_id=mask(conversation.request_id, secret)[:REQUEST_ID_CHARACTERS_MAX],
-                    status=conversation.status,
-                    latency_ms=round((clock.monotonic() - began) * 1000),
-                    usage=conversation.usage,
-                )
+            call.work.report = ProviderReport(
+                request_id=mask(conversation.request_id, secret)[:REQUEST_ID_CHARACTERS_MAX],
+                status=conversation.status,
+                latency_ms=round((clock.monotonic() - began) * 1000),
+                usage=conversation.usage,
             )
         return replace(answer, message=mask(answer.message, secret), detail=mask(answer.detail, secret))
 
@@ -109,7 +106,7 @@ class _Conversation:
         # While work is under way elsewhere its answers are JSON; only the last one is what the manifest says.
         await self._ask(plan.request, "json" if plan.poll else plan.response.read, self._call.may_repeat)
         if plan.poll:
-            context["submitted"] = context["body"]
+            self._call.work.submitted = context["submitted"] = context["body"]
             await self._wait(plan.poll)
             if plan.result:
                 await self._look(plan.result, plan.response.read)
@@ -161,7 +158,7 @@ class _Conversation:
         waited out, as long as the call may take."""
         request = rendered(plan, self._context)
         # The provider may have given the URL, and the secret goes with it.
-        check_host(request.url, _hosts(self._plan))
+        check_host(request.url, hosts_of(self._plan))
         request = signed(request, self._plan.auth, self._secret)
         for count in itertools.count(1):
             pause = _backoff(count)
@@ -228,7 +225,7 @@ class _Conversation:
         """It is made and billed: whatever may be over later is waited out here too."""
         if not isinstance(url, str):
             raise UnreadableError(f"the answer has no URL where {name} should be")
-        check_host(url, _hosts(self._plan))
+        check_host(url, hosts_of(self._plan))
         for count in itertools.count(1):
             with contextlib.suppress(NoAnswerError, NotSentError):
                 response = await self._client.fetch(url)
@@ -238,10 +235,6 @@ class _Conversation:
                     raise UnreadableError(f"the file that the provider made answers with status {response.status}")
             await asyncio.sleep(_backoff(count))
         raise AssertionError("it counts for ever")
-
-
-def _hosts(plan: HttpPlan) -> tuple[str, ...]:
-    return (*plan.hosts, host_of(plan.request.url.partition("${")[0]))
 
 
 def _backoff(count: int) -> float:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.executor.providers.hosts import host_of
+
 # What an error of a provider means: to be tried again; our quota or key there; the caller's fault; content it does not
 # take; its own failure.
 CLASSES = ("retry", "quota", "key", "input", "refused", "failed")
@@ -88,6 +90,8 @@ class HttpPlan:
     poll: PollPlan | None = None
     result: RequestPlan | None = None
     """Asked for when the work is done, where its result is not in the last answer."""
+    cancel: RequestPlan | None = None
+    """Stops work under way that nobody waits for any more; a template over `submitted`."""
     errors: tuple[ErrorRule, ...] = ()
     request_id: str = ""
     """Expression for the provider's own id of the call."""
@@ -104,9 +108,15 @@ def plan_of(run: Mapping[str, Any]) -> HttpPlan:
         hosts=tuple(run.get("hosts", ())),
         poll=_poll(poll) if poll else None,
         result=_request({"method": "GET", **run["result"]}) if run.get("result") else None,
+        cancel=_request(run["cancel"]) if run.get("cancel") else None,
         errors=tuple(ErrorRule(**rule) for rule in run.get("errors", ())),
         request_id=run.get("request_id", ""),
     )
+
+
+def hosts_of(plan: HttpPlan) -> tuple[str, ...]:
+    """The hosts that a URL may name which the provider gave."""
+    return (*plan.hosts, host_of(plan.request.url.partition("${")[0]))
 
 
 def _request(request: Mapping[str, Any]) -> RequestPlan:

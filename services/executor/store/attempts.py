@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 from scrip.executor.v1 import events_pb2
 
 from services.executor import events
-from services.executor.jobs import ENDED, Retry, State, Transition
+from services.executor.jobs import Retry, State, Transition
 from services.executor.store import gates
 from services.executor.store.rows import COLUMNS, SETTLE_HOLD, Job, job_of
 from services.executor.store.statements import Connection, each
@@ -20,6 +20,7 @@ WITH begun AS (
        SET state = 'RUNNING', attempts = attempts + 1, started_at = coalesce(started_at, clock_timestamp()),
            held_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
      WHERE job_id = %(job_id)s AND fence = %(fence)s AND state = 'QUEUED'
+       AND (cancel_after IS NULL OR cancel_after > clock_timestamp())
     RETURNING {COLUMNS}),
 attempted AS (
     INSERT INTO attempt (job_id, fence, number, worker, retry, started_at, deadline_at)
@@ -33,18 +34,24 @@ _BEGUN_BEFORE = f"""
 SELECT {COLUMNS} FROM job JOIN attempt USING (job_id, fence)
  WHERE job_id = %(job_id)s AND fence = %(fence)s AND state = 'RUNNING' AND attempt.worker = %(worker)s
 """
+# A job that somebody wants canceled does not go back to the queue, nor is it left open: the caller has to end it.
 _MOVE = f"""
 WITH moved AS (
     UPDATE job
-       SET state = %(after)s, gated = false, worker = '', fence = fence + %(fence_step)s,
+       SET state = %(after)s, gated = false, due_at = NULL, worker = '', fence = fence + %(fence_step)s,
            held_until = clock_timestamp() + make_interval(secs => %(delay_seconds)s),
            finished_at = CASE WHEN %(ended)s THEN clock_timestamp() END,
            settle_at = CASE WHEN %(ended)s THEN clock_timestamp() + %(settle_hold)s END,
            duration_ms = %(duration_ms)s, units = coalesce(%(units)s, units), output_json = %(output_json)b,
            error_reason = %(reason)s, error_message = %(message)s,
            charge_micros = %(charge)s, shortfall_micros = %(shortfall)s,
-           provider_request_id = %(provider_request_id)s, provider_status = %(provider_status)s
+           provider_request_id = coalesce(nullif(%(provider_request_id)s, ''), provider_request_id),
+           provider_status = coalesce(nullif(%(provider_status)s, 0), provider_status),
+           wished_by = coalesce(%(wished_by)s, wished_by), wished_key_id = coalesce(%(wished_key_id)s, wished_key_id),
+           wished_reason = coalesce(%(wished_reason)s, wished_reason),
+           indeterminate_at = CASE WHEN %(indeterminate)s THEN clock_timestamp() ELSE indeterminate_at END
      WHERE job_id = %(job_id)s AND fence = %(fence)s AND state = %(before)s
+       AND (cancel_requested_at IS NULL OR %(ended)s)
     RETURNING {COLUMNS}),
 attempted AS (
     UPDATE attempt
@@ -133,7 +140,7 @@ def _parameters(step: Transition) -> dict[str, object]:
         "fence_after": step.fence + (step.after is State.QUEUED),
         "before": step.before,
         "after": step.after,
-        "ended": step.after in ENDED,
+        "ended": step.ends,
         "settle_hold": SETTLE_HOLD,
         "delay_seconds": step.delay_seconds,
         "duration_ms": step.duration_ms,
@@ -148,4 +155,8 @@ def _parameters(step: Transition) -> dict[str, object]:
         "provider_status": step.report.status,
         "provider_latency_ms": step.report.latency_ms,
         "provider_usage": Jsonb(dict(step.report.usage)),
+        "wished_by": step.wish and step.wish.actor,
+        "wished_key_id": step.wish and step.wish.key_id,
+        "wished_reason": step.wish and step.wish.reason,
+        "indeterminate": step.after is State.INDETERMINATE,
     }

@@ -14,6 +14,7 @@ _CLAIM = f"""
 WITH next AS MATERIALIZED (
     SELECT job_id FROM job
      WHERE state = 'QUEUED' AND NOT gated AND held_until <= clock_timestamp()
+       AND (cancel_after IS NULL OR cancel_after > clock_timestamp())
      ORDER BY round, priority, created_at, job_id
      LIMIT %(n)s
        FOR NO KEY UPDATE SKIP LOCKED)
@@ -38,7 +39,7 @@ WITH held AS MATERIALIZED (
        FOR NO KEY UPDATE OF job SKIP LOCKED)
 UPDATE job SET held_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
   FROM held WHERE job.job_id = held.job_id
-RETURNING job.job_id
+RETURNING job.job_id, job.cancel_requested_at IS NOT NULL
 """
 _PUT_BACK = """
 WITH held AS MATERIALIZED (
@@ -75,14 +76,15 @@ async def claim(pool: Pool, worker: str, n: int, lease_seconds: float) -> list[C
     return claims
 
 
-async def renew(pool: Pool, held: Sequence[tuple[str, int]], lease_seconds: float) -> set[str]:
-    """Renews the leases of `(job id, fence)` pairs; answers the ids of those that are still held."""
+async def renew(pool: Pool, held: Sequence[tuple[str, int]], lease_seconds: float) -> dict[str, bool]:
+    """Renews the leases of `(job id, fence)` pairs; answers the ids of those that are still held, and of each whether
+    somebody wants it canceled."""
     async with pool.connection() as connection:
         found = await connection.execute(
             _RENEW.encode(),
             {"job_ids": [job_id for job_id, _ in held], "fences": [f for _, f in held], "lease_seconds": lease_seconds},
         )
-        return {str(row[0]) for row in await found.fetchall()}
+        return {str(job_id): bool(is_canceled) for job_id, is_canceled in await found.fetchall()}
 
 
 async def put_back(pool: Pool, held: Iterable[tuple[str, int]], delay_seconds: float) -> None:

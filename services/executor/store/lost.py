@@ -11,12 +11,14 @@ from services.runtime.postgres import Pool
 
 BATCH = 200
 # A tool that may not be called twice gets the time of one more call: a worker that was only cut off can still tell.
+# Where somebody wants the job canceled, nobody waits for that.
 _LOST = f"""
 SELECT {COLUMNS}, job.quote, attempt.retry
   FROM job JOIN attempt ON attempt.job_id = job.job_id AND attempt.fence = job.fence
  WHERE job.state = 'RUNNING'
-   AND clock_timestamp() > job.held_until + CASE attempt.retry
-       WHEN 'safe' THEN interval '0' ELSE attempt.deadline_at - attempt.started_at END
+   AND clock_timestamp() > job.held_until + CASE
+       WHEN attempt.retry = 'safe' OR job.cancel_requested_at IS NOT NULL THEN interval '0'
+       ELSE attempt.deadline_at - attempt.started_at END
  ORDER BY job.held_until
  LIMIT {BATCH}
    FOR NO KEY UPDATE OF job SKIP LOCKED

@@ -1,10 +1,11 @@
 """Reading jobs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, cast
 
+from services.executor.jobs import State
 from services.executor.store.rows import COLUMNS, Attempt, Job, job_of
 from services.runtime.postgres import Pool
 
@@ -13,12 +14,24 @@ _OUTPUTS = "SELECT job_id, output_json FROM job WHERE job_id = ANY(%s) AND outpu
 _ATTEMPTS = f"""
 SELECT {", ".join(field.name for field in fields(Attempt))} FROM attempt WHERE job_id = %s ORDER BY number
 """
-_PAGE = f"""
-SELECT {COLUMNS} FROM job
- WHERE account_id = %(account_id)s
-   AND (%(before)s::timestamptz IS NULL OR (created_at, job_id) < (%(before)s::timestamptz, %(job_id)s))
- ORDER BY created_at DESC, job_id DESC LIMIT %(n)s
-"""
+# Only what is asked for stands in the statement, so that each list finds its index.
+_CONDITIONS = {
+    "account_id": "account_id = %(account_id)s",
+    "state": "state = %(state)s",
+    "tool": "tool = %(tool)s",
+    "created_before": "created_at < %(created_before)s",
+    "place": "(created_at, job_id) < (%(place)s, %(job_id)s)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs a list has; what is empty does not matter."""
+
+    account_id: str = ""
+    state: State | None = None
+    tool: str = ""
+    created_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +63,12 @@ async def attempts(pool: Pool, job_id: str) -> list[Attempt]:
         return [Attempt(*cast("Sequence[Any]", row)) for row in await found.fetchall()]
 
 
-async def page(pool: Pool, account_id: str, after: Place | None, n: int) -> list[Job]:
-    """Up to `n` jobs of an account, newest first."""
+async def page(pool: Pool, wanted: Filter, after: Place | None, n: int) -> list[Job]:
+    """Up to `n` jobs, newest first."""
+    values = asdict(wanted) | {"place": after and after.created_at, "job_id": after and after.job_id, "n": n}
+    conditions = [condition for name, condition in _CONDITIONS.items() if values[name]]
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    statement = f"SELECT {COLUMNS} FROM job {where} ORDER BY created_at DESC, job_id DESC LIMIT %(n)s"
     async with pool.connection() as connection:
-        found = await connection.execute(
-            _PAGE.encode(),
-            {
-                "account_id": account_id,
-                "before": after.created_at if after else None,
-                "job_id": after.job_id if after else "",
-                "n": n,
-            },
-        )
+        found = await connection.execute(statement.encode(), values)
         return [job_of(row) for row in await found.fetchall()]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.executor.jobs import ENDED, Settlement, State
+from services.executor.jobs import ENDED, Priority, Settlement, State
 
 # How long the executor that wrote an outcome has its settlement to itself.
 SETTLE_HOLD = timedelta(seconds=10)
@@ -46,8 +46,17 @@ class Job:
     provider_request_id: str
     provider_status: int
     concurrency: int
+    priority: Priority
+    run_after: datetime | None
+    cancel_after: datetime | None
+    cancel_requested_at: datetime | None
+    wished_by: str
+    wished_key_id: str
+    wished_reason: str
+    indeterminate_at: datetime | None
 
     def __post_init__(self) -> None:
+        self.priority = Priority(self.priority)
         self.state = State(self.state)
         self.settlement = Settlement(self.settlement)
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 from scrip.executor.v1 import events_pb2
 
 from services.executor import events
-from services.executor.jobs import State
+from services.executor.jobs import Priority, State
 from services.executor.store import gates
 from services.executor.store.rows import COLUMNS, InputFile, Job, job_of
 from services.executor.store.statements import Connection, each, run_each
@@ -17,19 +18,21 @@ from services.executor.store.waiting import CLAIMED_SECONDS
 from services.runtime.event_log import EventLog
 from services.runtime.postgres import Pool
 
-PRIORITY = 100
 _TURNS = f"""
-SELECT account_id, {TURN.format(account="asked.account_id")} FROM unnest(%s::text[]) AS asked (account_id)
+SELECT account_id, priority, {TURN.format(account="asked.account_id", priority="asked.priority")}
+  FROM unnest(%s::text[], %s::smallint[]) AS asked (account_id, priority)
 """
 _INSERT = f"""
 INSERT INTO job (job_id, account_id, tool, tool_version, price_version, quote, input_digest, input_json, file_count,
                  key_id, reference, labels, trace_id, reserved_micros, quoted_micros, units, round, priority,
-                 state, held_until, fence, worker, created_at, concurrency, gated, keep_at)
+                 state, held_until, fence, worker, created_at, concurrency, gated, keep_at, run_after, due_at,
+                 cancel_after)
 VALUES (%(job_id)s, %(account_id)s, %(tool)s, %(tool_version)s, %(price_version)s, %(quote)b, %(input_digest)s,
         %(input_json)b, %(file_count)s, %(key_id)s, %(reference)s, %(labels)s, %(trace_id)s, %(reserved_micros)s,
-        %(quoted_micros)s, %(units)s, %(round)s, {PRIORITY}, 'QUEUED',
+        %(quoted_micros)s, %(units)s, %(round)s, %(priority)s, 'QUEUED',
         clock_timestamp() + make_interval(secs => %(hold)s), %(fence)s, %(worker)s, clock_timestamp(),
-        %(concurrency)s, %(concurrency)s > 0, clock_timestamp() + make_interval(secs => %(keep)s))
+        %(concurrency)s, %(gated)s, clock_timestamp() + make_interval(secs => %(keep)s), %(run_after)s, %(run_after)s,
+        %(cancel_after)s)
 ON CONFLICT ON CONSTRAINT one_row_a_job DO NOTHING
 RETURNING {COLUMNS}
 """
@@ -63,6 +66,21 @@ class Submission:
     concurrency: int
     """Jobs of the account that this tool lets run at once; 0: any."""
     actor: str
+    priority: Priority = Priority.INTERACTIVE
+    run_after: datetime | None = None
+    """Not to begin before."""
+    cancel_after: datetime | None = None
+    """To be canceled where it has not ended by then."""
+
+    @property
+    def gated(self) -> bool:
+        """Whether it is made outside the queue: delayed, or before a gate."""
+        return self.concurrency > 0 or self.run_after is not None
+
+    @property
+    def line(self) -> tuple[str, Priority]:
+        """Whose turns in the queue it takes."""
+        return self.account_id, self.priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +112,15 @@ async def accept(
         parameters = []
         free = claim_max
         for submission in wanted:
-            claimed = free > 0 and not submission.concurrency
+            claimed = free > 0 and not submission.gated
             free -= claimed
             parameters.append(
                 _parameters(submission)
-                | {"round": turns[submission.account_id]}
+                | {"round": turns[submission.line]}
                 | {"fence": int(claimed), "worker": worker if claimed else "", "hold": lease_seconds * claimed}
                 | {"keep": CLAIMED_SECONDS * claimed}
             )
-            turns[submission.account_id] += not claimed and not submission.concurrency
+            turns[submission.line] += not claimed and not submission.gated
         rows = await each(connection, _INSERT, parameters)
         new = {row[0]: job_of(row) for row in rows if row is not None}
         await run_each(connection, _FILE, [file for item in wanted if item.job_id in new for file in _files(item)])
@@ -129,10 +147,11 @@ async def accept(
     return accepted
 
 
-async def _turns(connection: Connection, submissions: Sequence[Submission]) -> dict[str, int]:
-    accounts = sorted({submission.account_id for submission in submissions})
-    found = await connection.execute(_TURNS.encode(), (accounts,))
-    return {str(account_id): int(str(turn)) for account_id, turn in await found.fetchall()}
+async def _turns(connection: Connection, submissions: Sequence[Submission]) -> dict[tuple[str, Priority], int]:
+    lines = sorted({submission.line for submission in submissions})
+    asked = ([account_id for account_id, _ in lines], [int(priority) for _, priority in lines])
+    found: list[Any] = await (await connection.execute(_TURNS.encode(), asked)).fetchall()
+    return {(account_id, Priority(priority)): turn for account_id, priority, turn in found}
 
 
 def _parameters(submission: Submission) -> dict[str, Any]:
@@ -154,6 +173,10 @@ def _parameters(submission: Submission) -> dict[str, Any]:
         "quoted_micros": submission.quoted_micros,
         "units": Jsonb(submission.units),
         "concurrency": submission.concurrency,
+        "gated": submission.gated,
+        "priority": int(submission.priority),
+        "run_after": submission.run_after,
+        "cancel_after": submission.cancel_after,
     }
 
 

@@ -7,7 +7,7 @@ from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from services.gateway import answers, idempotency, mapping, names, rates, shapes, waiting
+from services.gateway import answers, idempotency, mapping, names, rates, shapes, timing, waiting
 from services.gateway.answers import Answer
 from services.gateway.auth import Doorkeeper, Payer
 from services.gateway.executes import Executes
@@ -34,7 +34,9 @@ _ANSWER_HEADERS = {
 }
 
 
-async def _order(request: Request[Any, Any, Any], payer: Payer, tool: str, reading: Reading) -> Order:
+async def _order(
+    request: Request[Any, Any, Any], payer: Payer, tool: str, reading: Reading, respond_async: bool
+) -> Order:
     body, given = await reading.read(request, payer, tool, _BODY, keep=True)
     if body.quote_id == "":
         raise Refusal("QUOTE_MALFORMED", "quote_id is empty")
@@ -46,6 +48,7 @@ async def _order(request: Request[Any, Any, Any], payer: Payer, tool: str, readi
         quote_id=body.quote_id or "",
         reference=body.reference,
         labels=body.labels,
+        timing=timing.of(body, respond_async),
     )
 
 
@@ -77,7 +80,7 @@ def handlers(
         tool = names.slug(slug)
         with executes.one_more():
             # Not named: the input is held in memory no longer than this.
-            driven = await executes.start(await _order(request, payer, tool, reading), key)
+            driven = await executes.start(await _order(request, payer, tool, reading, preference.is_async), key)
             job = await outcomes.wait(driven.job, preference.seconds)
         headers = rates.headers(driven.standings)
         if preference.applied:

@@ -79,7 +79,10 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             may_repeat,
             {"": units} if units else {},
         )
-        return await Providers(client, Secrets(None, {"KEY": KEY})).run(call, script.reports.append)
+        try:
+            return await Providers(client, Secrets(None, {"KEY": KEY})).run(call)
+        finally:
+            script.reports.append(call.work.report)
 
     return made
 

@@ -1,0 +1,65 @@
+"""Does what somebody wishes of a job, and tells whom it concerns."""
+
+from services.executor import meters, wishes
+from services.executor.jobs import State, Wish
+from services.executor.leases import Leases
+from services.executor.settlement import Settler
+from services.executor.store import wishes as store
+from services.executor.store.rows import Job
+from services.executor.store.wishes import Decide, Decision, Standing
+from services.executor.waking import CANCEL_SUBJECT
+from services.executor.watch import Watches
+from services.executor.wishes import Settling
+from services.runtime import logs
+from services.runtime.broker import Broker
+from services.runtime.event_log import EventLog
+from services.runtime.postgres import Pool, outage_refused
+
+log = logs.get("control")
+
+
+class Control:
+    """One a process."""
+
+    def __init__(
+        self, pool: Pool, event_log: EventLog, leases: Leases, settler: Settler, watches: Watches, broker: Broker
+    ) -> None:
+        self._pool = pool
+        self._log = event_log
+        self._leases = leases
+        self._settler = settler
+        self._watches = watches
+        self._broker = broker
+
+    async def cancel(self, account_id: str, job_id: str, wish: Wish) -> Job:
+        """The job, canceled or asked to stop; raises JOB_ENDED, JOB_NOT_FOUND, also for a job of another account."""
+
+        def decision(standing: Standing) -> Decision:
+            wishes.check_owner(standing.job, account_id)
+            return wishes.cancel(standing, wish)
+
+        job, changed = await self._decide(job_id, decision)
+        if changed and job.state is State.RUNNING:
+            # Renewing tells whoever holds it; should the word get lost, that is done every few seconds anyway.
+            self._leases.poke()
+            await self._broker.wake(CANCEL_SUBJECT)
+        return job
+
+    async def settle(self, settling: Settling) -> tuple[Job, bool]:
+        """The job, settled as an operator says, and whether that was done before; raises JOB_NOT_FOUND, JOB_ENDED,
+        JOB_NOT_INDETERMINATE, REQUEST_INVALID."""
+        job, changed = await self._decide(settling.job_id, lambda standing: wishes.settle(standing, settling))
+        return job, not changed
+
+    async def _decide(self, job_id: str, decision: Decide) -> tuple[Job, bool]:
+        async with outage_refused():
+            decided = await store.decide(self._pool, self._log, job_id, decision)
+        if decided is None:
+            raise wishes.not_found(job_id)
+        job, changed = decided
+        if changed and job.has_ended:
+            log.info("job_ended_by_wish", job_id=job.job_id, state=job.state, actor=job.wished_by)
+            meters.moved(job)
+            self._watches.tell(job)
+            self._settler.take(job)
+        return decided

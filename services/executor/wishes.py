@@ -1,0 +1,117 @@
+"""What may be wished of a job as it stands: that it is canceled, or settled by an operator. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.executor import endings, mapping
+from services.executor.jobs import SETTLED_BY_OPERATOR, Ending, State, Terms, Transition, Wish, ended
+from services.executor.store.rows import Job
+from services.executor.store.wishes import Decision, Standing
+from services.runtime.errors import Refusal, invalid
+
+AMOUNT_MICROS_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """How an operator says that a job ended."""
+
+    job_id: str
+    state: State
+    """SUCCEEDED or FAILED."""
+    units: Mapping[str, int]
+    """Used, by name; of those that are not said, the quote's."""
+    output_json: bytes
+    """Where it succeeded."""
+    wish: Wish
+
+
+def check_owner(job: Job, account_id: str) -> None:
+    """Raises JOB_NOT_FOUND where the job is not the account's; every job is an operator's, who names none."""
+    if account_id not in ("", job.account_id):
+        raise not_found(job.job_id)
+
+
+def not_found(job_id: str) -> Refusal:
+    """JOB_NOT_FOUND."""
+    return Refusal("JOB_NOT_FOUND", f"there is no job {job_id}", {"job_id": job_id})
+
+
+def cancel(standing: Standing, wish: Wish) -> Decision:
+    """What a cancellation does: before a call it ends the job, during one who runs it is told; raises JOB_ENDED."""
+    job = standing.job
+    match job.state:
+        case State.QUEUED:
+            return endings.canceled_unbegun((job.job_id, job.fence), mapping.stored_terms(standing.quote), wish)
+        case State.RUNNING:
+            return None if job.cancel_requested_at else wish
+        case State.CANCELED:
+            return None
+        case State.INDETERMINATE:
+            raise _ended(job, f"the call of job {job.job_id} has ended; it is being settled how")
+        case State.SUCCEEDED | State.FAILED:
+            raise _ended(job, f"job {job.job_id} has {job.state} already")
+
+
+def settle(standing: Standing, settling: Settling) -> Transition | None:
+    """The end an operator gives a job whose outcome is not known; None where it was given so before. Raises JOB_ENDED,
+    JOB_NOT_INDETERMINATE, REQUEST_INVALID."""
+    job = standing.job
+    step = _settled(job, mapping.stored_terms(standing.quote), settling)
+    if job.state is State.INDETERMINATE:
+        return step
+    if not job.has_ended:
+        raise Refusal(
+            "JOB_NOT_INDETERMINATE",
+            f"job {job.job_id} is {job.state}: it ends by itself, or is canceled",
+            {"job_id": job.job_id, "state": job.state},
+        )
+    if not (job.indeterminate_at and job.wished_by):
+        raise _ended(job, f"job {job.job_id} has {job.state} already")
+    known = (job.state, job.units, job.wished_reason, standing.output_json)
+    if known == (step.after, step.units, settling.wish.reason, step.output_json or b""):
+        return None
+    raise _ended(job, f"job {job.job_id} was settled otherwise: it has {job.state}, as an operator said")
+
+
+def unknown_for_long(job: Job, terms: Terms, seconds: float) -> Transition:
+    """The end of a job whose outcome nobody has told, by its tool's rule for that."""
+    return ended(
+        job.job_id,
+        job.fence,
+        State.INDETERMINATE,
+        terms,
+        Ending.UNKNOWN,
+        cause="UNKNOWN_FOR_LONG",
+        reason="OUTCOME_UNKNOWN",
+        message=f"whether the work was done was not known after {seconds:g} seconds",
+        duration_ms=job.duration_ms,
+    )
+
+
+def _settled(job: Job, terms: Terms, settling: Settling) -> Transition:
+    counted = {rate.unit for rate in terms.tariff.rates}
+    if unknown := settling.units.keys() - counted:
+        known = f"counts {', '.join(sorted(counted))}" if counted else "counts none"
+        raise invalid("units", f"has {', '.join(sorted(unknown))[:100]}; the price of this tool {known}")
+    if terms.tariff.amount(settling.units) > AMOUNT_MICROS_MAX:
+        raise invalid("units", "would cost more than any account can hold")
+    succeeded = settling.state is State.SUCCEEDED
+    return ended(
+        job.job_id,
+        job.fence,
+        State.INDETERMINATE,
+        terms,
+        Ending.SUCCEEDED if succeeded else Ending.UNKNOWN,
+        cause=SETTLED_BY_OPERATOR,
+        reason="" if succeeded else "OUTCOME_UNKNOWN",
+        message="" if succeeded else f"an operator settled it as failed: {settling.wish.reason}",
+        output_json=settling.output_json if succeeded else None,
+        measured=settling.units or None,
+        duration_ms=job.duration_ms,
+        wish=settling.wish,
+    )
+
+
+def _ended(job: Job, message: str) -> Refusal:
+    return Refusal("JOB_ENDED", message, {"job_id": job.job_id, "state": job.state})
