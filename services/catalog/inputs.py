@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import rfc8785
 
@@ -30,11 +30,19 @@ MEDIA_TYPE = re.compile(r"(\*|[a-z0-9][a-z0-9.+-]*)/(\*|[a-z0-9][a-z0-9.+-]*)")
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of an input; `property` is the member it stands for."""
+    """A file of an input; `property` is the member it stands for, `digest` the SHA-256 of its content, hex."""
 
     property: str
     media_type: str
-    data: bytes
+    size_bytes: int
+    digest: str
+    is_inline: bool
+    """Whether its content came with the question."""
+
+    @classmethod
+    def inline(cls, property_: str, media_type: str, data: bytes) -> Self:
+        """A file whose content is here."""
+        return cls(property_, media_type, len(data), hashlib.sha256(data).hexdigest(), True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +60,11 @@ class _NotJson(ValueError):
 
 def check_size(json_bytes: int, files: Sequence[File], input_bytes_max: int) -> None:
     """Raises INPUT_TOO_LARGE with the limit and the actual size, in bytes."""
-    files_bytes = sum(len(file.data) for file in files)
+    inline_bytes = sum(file.size_bytes for file in files if file.is_inline)
     for what, limit, actual in (
         ("the JSON of the input", JSON_BYTES_MAX, json_bytes),
-        ("the input's files", FILES_BYTES_MAX, files_bytes),
-        ("the input with its files", input_bytes_max, json_bytes + files_bytes),
+        ("the input's files", FILES_BYTES_MAX, inline_bytes),
+        ("the input with its files", input_bytes_max, json_bytes + sum(file.size_bytes for file in files)),
     ):
         if actual > limit:
             raise refusals.too_large(what, limit, actual, "byte")
@@ -81,7 +89,7 @@ def check(input_json: bytes, files: Sequence[File], schema: Schema, properties: 
     found += _file_violations(value, files, properties)
     if found:
         raise _invalid(found[: schemas.VIOLATIONS_MAX])
-    size = len(input_json) + sum(len(file.data) for file in files)
+    size = len(input_json) + sum(file.size_bytes for file in files)
     return CheckedInput(value, size, hashlib.sha256(rfc8785.dumps(value)).hexdigest())
 
 
@@ -180,7 +188,7 @@ def _file_violations(value: dict[str, Any], files: Sequence[File], properties: d
         at = schemas.pointer([name])
         if name not in given:
             yield violation(at, "the file itself is missing", schemas.FILE_FORMAT)
-        elif value[name] != f"sha256:{hashlib.sha256(given[name].data).hexdigest()}":
+        elif value[name] != f"sha256:{given[name].digest}":
             yield violation(at, "the value is not the SHA-256 of the file", schemas.FILE_FORMAT)
         elif not media_type_fits(given[name].media_type, accepted):
             text = f"the file is {given[name].media_type or 'of no media type'}, where {accepted} is taken"

@@ -1,5 +1,7 @@
 """Between the catalog's own types and the messages of its protocol; the only place that knows both."""
 
+import re
+
 from scrip.catalog.v1 import catalog_pb2
 
 from services.catalog.applying import Applied
@@ -13,8 +15,10 @@ from services.catalog.quoting import Priced
 from services.catalog.snapshot import View
 from services.catalog.tool import Tool, ToolVersion, dump
 from services.runtime import clock
+from services.runtime.errors import invalid
 from services.runtime.tariff import Rate
 
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _CHARGES = {
     "nothing": catalog_pb2.CHARGE_NOTHING,
     "base": catalog_pb2.CHARGE_BASE,
@@ -164,8 +168,16 @@ def limits_message(limits: LimitsPart) -> catalog_pb2.Limits:
 
 
 def files_of(request: catalog_pb2.QuotePriceRequest) -> list[File]:
-    """The files of an input."""
-    return [File(file.property, file.media_type, file.data) for file in request.files]
+    """The files of an input; raises REQUEST_INVALID for a stored one that is not as the gateway tells it."""
+    return [_file(index, file) for index, file in enumerate(request.files)]
+
+
+def _file(index: int, file: catalog_pb2.InputFile) -> File:
+    if not file.file_id:
+        return File.inline(file.property, file.media_type, file.data)
+    if file.data or file.size_bytes < 0 or not _DIGEST.fullmatch(file.digest):
+        raise invalid(f"files[{index}]", "a stored file has a size, a SHA-256 in lower-case hex, and no data")
+    return File(file.property, file.media_type, file.size_bytes, file.digest, is_inline=False)
 
 
 def reason_word(number: int) -> str | None:

@@ -1,7 +1,8 @@
 """Calls to the gateway: where it is, which key to use, and what its answers mean for the exit status."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -89,6 +90,16 @@ class Api:
         """The answer to any other request; `content` is httpx's: json, content, params."""
         return self._call(method, path, role, headers=headers or {}, **content)
 
+    @contextmanager
+    def content(self, path: str, role: Role = "user") -> Iterator[httpx.Response]:
+        """The answer with what is at a path, to be read piece by piece."""
+        headers = {"Authorization": f"Bearer {self._target.keys[role]}"}
+        with self._reaching(), self._client.stream("GET", path, headers=headers) as response:
+            if not response.is_success:
+                response.read()
+                read_answer(response)
+            yield response
+
     def pages(
         self, path: str, plural: str, role: Role = "user", filters: Mapping[str, str] | None = None
     ) -> list[dict[str, Any]]:
@@ -116,8 +127,15 @@ class Api:
 
     def _call(self, method: str, path: str, role: Role, **arguments: Any) -> "Answer":
         headers = {"Authorization": f"Bearer {self._target.keys[role]}"} | arguments.pop("headers", {})
-        try:
+        with self._reaching():
             response = self._client.request(method, path, headers=headers, **arguments)
+        return read_answer(response)
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Says what it means when the gateway is not there."""
+        try:
+            yield
         except httpx.TimeoutException:
             raise Unreachable(
                 f"{self._target.url} did not answer in time.", "Try again; an --idempotency-key makes that safe."
@@ -126,7 +144,6 @@ class Api:
             raise Unreachable(
                 f"{self._target.url} cannot be reached: {error}.", "Is it running? `scrip run` starts one here."
             ) from None
-        return read_answer(response)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from services.cli.commands.balance import balance
 from services.cli.commands.categories import categories
 from services.cli.commands.corrections import adjust, refund, transfer, void
 from services.cli.commands.execute import execute
+from services.cli.commands.files import files
 from services.cli.commands.grant import grant
 from services.cli.commands.jobs import jobs
 from services.cli.commands.keys import keys
@@ -46,7 +47,7 @@ Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 unreachable.
 SENTENCE_MAX = 200
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Run": (run, migrate),
-    "Use": (tools, categories, execute, jobs),
+    "Use": (tools, categories, execute, files, jobs),
     "See credits": (balance, statement, grants, reservations, explain),
     "Manage accounts and credits": (accounts, keys, grant, void, refund, adjust, transfer),
     "Prove the ledger": (reconcile, totals, verify, replay, snapshot, log),

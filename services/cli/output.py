@@ -1,11 +1,14 @@
 """What commands print: tables in a terminal, aligned plain columns when piped, one JSON object with `--json`."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -82,6 +85,18 @@ class Output:
         """Something beside the answer, on stderr; not with `--json`."""
         if not self.as_json:
             click.echo(text, err=True)
+
+    @contextmanager
+    def progress(self, what: str, size_bytes: int) -> Iterator[Callable[[int], None]]:
+        """A bar on stderr, in a terminal, while bytes go over the wire; the function is told how many more went."""
+        console = Console(stderr=True)
+        if self.as_json or not console.is_terminal:
+            yield lambda _count: None
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(escape(what), total=size_bytes)
+            yield lambda count: bar.advance(task, count)
 
     def failure(self, error: CommandError) -> None:
         """Why the command failed and what to do."""

@@ -6,11 +6,13 @@ by whether its tool may be called twice.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from services.executor import endings, meters
 from services.executor.admission import Admission, PutBack
 from services.executor.endings import Key
+from services.executor.inputs import InputGoneError, Inputs
 from services.executor.jobs import Retry, State, Transition, after_lost_attempt
 from services.executor.leases import CanceledError, Held, Leases
 from services.executor.patience import Patience
@@ -26,11 +28,15 @@ from services.executor.store.rows import Job
 from services.executor.watch import Watches
 from services.executor.worker import Answer, ToolAnswer
 from services.runtime import clock, logs, tracing
+from services.runtime.errors import Refusal
 from services.runtime.event_log import EventLog
 from services.runtime.grouping import Grouped
 from services.runtime.postgres import OUTAGES, Pool
 
 log = logs.get("driver")
+
+# Until files of the input are asked for again, while the object store does not answer.
+FILES_SECONDS = 2.0
 
 
 class Driver:
@@ -42,6 +48,7 @@ class Driver:
         pool: Pool,
         event_log: EventLog,
         leases: Leases,
+        inputs: Inputs,
         runner: Runner,
         admission: Admission,
         settler: Settler,
@@ -51,6 +58,7 @@ class Driver:
         self._pool = pool
         self._log = event_log
         self._leases = leases
+        self._inputs = inputs
         self._runner = runner
         self._resumption = Resumption(pool)
         self._admission = admission
@@ -95,15 +103,14 @@ class Driver:
         """Commits an attempt and makes the call; answers how it ended. None: the job is not ours any more.
 
         A tool that runs here and may be called twice begins before a process is free for it, so that beginnings go
-        together; one that may not begins only when its call can leave at once.
+        together; one that may not, or that needs files fetched, begins only when its call can leave at once. A call of
+        a provider has its place there already.
         """
-        if spec.http is not None:
-            # It has its place at the provider.
-            job = await self._begun(held, spec)
-            return await self._call(held, spec, job) if job else None
         slot = self._runner.processes
-        if spec.retry is Retry.UNSAFE:
-            async with slot:
+        if spec.http is not None or spec.retry is Retry.UNSAFE or held.claim.stored:
+            async with self._inputs.room(held.claim), slot if spec.http is None else contextlib.nullcontext():
+                if not await self._fetched(held):
+                    return None
                 job = await self._begun(held, spec)
                 return await self._call(held, spec, job) if job else None
         job = await self._begun(held, spec)
@@ -123,6 +130,20 @@ class Driver:
             return await self._call(held, spec, job)
         finally:
             slot.release()
+
+    async def _fetched(self, held: Held) -> bool:
+        """Whether all files of its input are here now; if not, it was put back, or has ended."""
+        try:
+            await self._inputs.fetch(held.claim)
+        except InputGoneError as error:
+            log.warning("input_gone", job_id=held.job.job_id, error=str(error))
+            message = "a file of the input was deleted before the job could run"
+            await self._conclude(held, endings.not_run(held.key, held.terms, "INPUT_EXPIRED", message))
+            return False
+        except Refusal:
+            await self._put_back(held, FILES_SECONDS)
+            return False
+        return True
 
     async def _begun(self, held: Held, spec: RunSpec) -> Job | None:
         """The job with its attempt committed; None where it is not ours any more."""

@@ -59,7 +59,7 @@ class Intake:
         return accepted
 
     async def _wait_for(self, submission: Submission) -> Accepted:
-        size = len(submission.input_json) + sum(len(data) for _, _, data in submission.files)
+        size = len(submission.input_json) + sum(len(file.data) for file in submission.files)
         if self._waiting_bytes + size > WAITING_BYTES_MAX:
             raise Refusal(
                 "RATE_LIMITED",
@@ -83,9 +83,9 @@ class Intake:
             self._dispatcher.give_back(room)
         for submission, answer in zip(waiting, accepted, strict=True):
             if answer.claimed:
-                contents = {name: data for name, _, data in submission.files}
-                media_types = {name: media_type for name, media_type, _ in submission.files}
-                claim = Claim(answer.job, submission.quote, submission.input_json, contents, media_types)
+                claim = Claim(answer.job, submission.quote, submission.input_json)
+                for file in submission.files:
+                    claim.add(file)
                 self._dispatcher.adopt(claim, sent_at)
         if any(not answer.claimed and not answer.replayed for answer in accepted):
             self._dispatcher.poke()

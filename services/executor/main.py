@@ -14,6 +14,7 @@ from services.executor.control import Control
 from services.executor.dispatcher import Dispatcher
 from services.executor.driver import Driver
 from services.executor.due import Due
+from services.executor.inputs import Inputs
 from services.executor.intake import Intake
 from services.executor.keeper import Keeper
 from services.executor.leases import Leases
@@ -37,7 +38,9 @@ from services.runtime.broker import Broker
 from services.runtime.event_log import EventLog
 from services.runtime.grpc_client import Peer
 from services.runtime.identity import ServiceTokens
+from services.runtime.objects import Objects
 from services.runtime.relay import Relay
+from services.runtime.topology import FILES_BUCKET
 
 log = logs.get("executor")
 
@@ -83,6 +86,7 @@ async def serve(stop: asyncio.Event) -> None:
             pool,
             event_log,
             leases,
+            Inputs(Objects(broker, FILES_BUCKET), config.files_memory_mb * 1024 * 1024),
             Runner(tool_processes, Providers(client, secrets), cancels),
             admission,
             settler,

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.message import Message
+from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 
 from services.executor import events
 from services.executor.jobs import Priority, State, Wish
 from services.executor.store.queries import Filter, Place
-from services.executor.store.rows import Job
+from services.executor.store.rows import InputFile, Job, StoredFile
 from services.executor.store.submissions import Submission
 from services.executor.wishes import Settling
 from services.executor.worker import OUTPUT_BYTES_MAX
@@ -23,6 +24,8 @@ JOB_ID = re.compile(r"^[\x21-\x7e]{1,128}$")
 DIGEST = re.compile(r"^[0-9a-f]{64}$")
 INPUT_BYTES_MAX = 1024 * 1024
 FILES_BYTES_MAX = 3 * 1024 * 1024
+# A call is given its files in memory, so this is what it may have of those that are stored.
+STORED_BYTES_MAX = 64 * 1024 * 1024
 LABELS_MAX = 8
 TEXT_CHARACTERS_MAX = 128
 TIMEOUT_MS_MAX = 3_600_000
@@ -71,7 +74,7 @@ def submission_of(request: executor_pb2.SubmitJobRequest) -> Submission:
         quote=quote.SerializeToString(),
         input_digest=quote.input_digest,
         input_json=request.input_json,
-        files=tuple((file.property, file.media_type, file.data) for file in request.files),
+        files=tuple(map(_file, request.files)),
         key_id=request.key_id,
         reference=request.reference,
         labels=dict(request.labels),
@@ -163,6 +166,17 @@ def _check_input(request: executor_pb2.SubmitJobRequest) -> None:
     for file in request.files:
         _check_text("files.property", file.property)
         _check_text("files.media_type", file.media_type)
+        _check_text("files.file_id", file.file_id)
+        if file.file_id:
+            _check(not file.data, "files.data", "must be empty where the file is stored")
+            _check(file.size_bytes >= 0, "files.size_bytes", "must be 0 or more")
+            _check(DIGEST.match(file.digest), "files.digest", "must be a SHA-256 in lower-case hex")
+    _check_size("files.size_bytes", sum(file.size_bytes for file in request.files if file.file_id), STORED_BYTES_MAX)
+
+
+def _file(file: catalog_pb2.InputFile) -> InputFile:
+    stored = StoredFile(file.file_id, file.size_bytes, file.digest) if file.file_id else None
+    return InputFile(file.property, file.media_type, file.data, stored)
 
 
 def _is_object(content: bytes) -> bool:

@@ -48,6 +48,9 @@ class Settings(ServiceSettings):
         description="tool processes, which is how many tools run at once; default: one a CPU, at least 2",
     )
     worker_memory_mb: int = Field(default=2048, ge=256, description="address space of one tool process, MiB")
+    files_memory_mb: int = Field(
+        default=256, ge=64, description="memory for stored files of inputs, over all calls at one time, MiB"
+    )
     lease_seconds: float = Field(
         default=15, ge=1, le=300, description="how long a silent executor keeps its jobs; renewed at a third of it"
     )

@@ -15,10 +15,12 @@ from services.gateway.accounts import AccountStore
 from services.gateway.auth import Doorkeeper
 from services.gateway.door import Door, request_id_of
 from services.gateway.executes import Executes
+from services.gateway.files import Files
 from services.gateway.keys import KeyStore
 from services.gateway.outcomes import Outcomes
 from services.gateway.peers import Peers
 from services.gateway.readiness import SystemReadiness
+from services.gateway.reading import Reading
 from services.gateway.routes import (
     account,
     accounts,
@@ -26,6 +28,7 @@ from services.gateway.routes import (
     categories,
     corrections,
     execute,
+    files,
     grants,
     jobs,
     keys,
@@ -55,6 +58,7 @@ class Parts:
     accounts: AccountStore
     peers: Peers
     copies: ToolCopies
+    files: Files
     saga: Saga
     executes: Executes
     outcomes: Outcomes
@@ -64,14 +68,16 @@ class Parts:
 def create(parts: Parts) -> Door:
     """The application for a server."""
     doorkeeper = parts.doorkeeper
+    reading = Reading(parts.copies, parts.files)
     ledger = parts.peers.ledger
     pages = lists.Lists(ledger)
     asked_jobs = jobs.Jobs(parts.peers.executor)
     handlers = [
-        *tools.handlers(doorkeeper, parts.copies, parts.saga),
+        *tools.handlers(doorkeeper, parts.copies, reading, parts.saga),
         *tools.version_handlers(doorkeeper, parts.peers.catalog),
         *categories.handlers(doorkeeper, parts.copies, parts.peers.catalog),
-        *execute.handlers(doorkeeper, parts.copies, parts.executes, parts.outcomes),
+        *execute.handlers(doorkeeper, reading, parts.executes, parts.outcomes),
+        *files.handlers(doorkeeper, parts.files),
         *jobs.handlers(doorkeeper, asked_jobs),
         *jobs.any_handlers(doorkeeper, asked_jobs),
         *account.handlers(doorkeeper, ledger),

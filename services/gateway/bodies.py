@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,6 +13,7 @@ BODY_BYTES_MAX = 8 * 1024 * 1024
 READ_SECONDS = 30.0
 # A body over the limit is still taken off the wire up to here, so that the refusal reaches a client that is sending.
 _DISCARD_BYTES_MAX = 32 * 1024 * 1024
+_LENGTH_CHARACTERS_MAX = 19
 _AT = re.compile(r" - at `(?P<key>key` in `)?\$\.?(?P<path>[^`]*)`$")
 _MEMBER = re.compile(r"field `(?P<name>[^`]*)`")
 
@@ -43,6 +44,36 @@ async def read(receive: Receive) -> bytes:
     if size > BODY_BYTES_MAX:
         raise too_large("the request's body", BODY_BYTES_MAX, size)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def chunks(receive: Receive) -> AsyncIterator[bytes]:
+    """The body as it comes; raises REQUEST_INVALID when the client hangs up."""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal("REQUEST_INVALID", "the body ended before it was complete")
+        more = message.get("more_body", False)
+        yield message.get("body", b"")
+
+
+async def timely(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks; raises REQUEST_INVALID where the next one does not come in time."""
+    while True:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise Refusal("REQUEST_INVALID", f"nothing more arrived within {READ_SECONDS:g} seconds") from None
+        if chunk is None:
+            return
+        yield chunk
+
+
+def declared_bytes(headers: Mapping[str, str]) -> int | None:
+    """What Content-Length says, where it says something."""
+    text = headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _LENGTH_CHARACTERS_MAX else None
 
 
 def too_large(what: str, limit: int, actual: int) -> Refusal:

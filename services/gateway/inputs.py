@@ -1,4 +1,4 @@
-"""Inputs of tools: a JSON object, whose file-valued properties come as `data:` URLs and leave as files beside it."""
+"""Inputs of tools: a JSON object, whose file-valued properties come as URLs or parts and leave as files beside it."""
 
 import asyncio
 import base64
@@ -6,28 +6,34 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 import rfc8785
-from scrip.catalog.v1 import catalog_pb2
+from scrip.catalog.v1.catalog_pb2 import InputFile
 
 from services.gateway.bodies import too_large
+from services.gateway.file_rows import File
 from services.runtime.errors import Refusal, Violation, invalid
 
+FILE_FORMAT = "scrip-file"
 JSON_BYTES_MAX = 1024 * 1024
 FILE_BYTES_MAX = 1024 * 1024
 FILES_BYTES_MAX = 3 * 1024 * 1024
 _THREAD_BYTES_MIN = 64 * 1024
 _DATA_URL = re.compile(rb'"data:', re.IGNORECASE)
+_FILE_URL = re.compile(rb'"file:')
+_ANY_URL = re.compile(rb'"(data|file):', re.IGNORECASE)
 _PROPERTIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 
 # The names of the file-valued properties of the tool in question.
 FileProperties = Callable[[], Awaitable[frozenset[str]]]
+# The caller's uploaded files, by id.
+Uploaded = Callable[[Collection[str]], Awaitable[Mapping[str, File]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,30 +41,39 @@ class Input:
     """What a tool is given: the JSON, where `sha256:<hex>` stands for each file, and the files."""
 
     json: bytes
-    files: Sequence[catalog_pb2.InputFile]
+    files: Sequence[InputFile]
 
 
 async def prepare(
-    raw: msgspec.Raw | bytes, file_properties: FileProperties, parts: Sequence[catalog_pb2.InputFile] = ()
+    raw: msgspec.Raw | bytes, file_properties: FileProperties, uploaded: Uploaded, parts: Sequence[InputFile] = ()
 ) -> Input:
-    """The input of a request, its `data:` URLs taken out; whether it fits the tool is the catalog's to say.
+    """The input of a request, its files taken out: those in it, as `data:` URLs, and those it names, as `file:<id>`.
+    Whether it fits the tool is the catalog's to say.
 
-    `parts` are files that came beside it; their properties may be left out of the JSON. The tool is asked for only
-    where a `data:` URL may stand: a text that merely begins like one stays text. Raises REQUEST_INVALID, INPUT_INVALID
-    for a malformed URL, INPUT_TOO_LARGE.
+    `parts` are files that came beside it; their properties may be left out of the JSON. Of a part that is stored only
+    the id is believed. The tool is asked for only where a URL may stand: a text that merely begins like one stays text.
+    Raises REQUEST_INVALID, INPUT_INVALID for a malformed URL, INPUT_TOO_LARGE, FILE_NOT_FOUND.
     """
     content = bytes(raw).strip()
     if not content.startswith(b"{"):
         raise invalid("input", "must be a JSON object")
-    files = list(parts)
-    if files:
-        content = _name_files(content, files)
-    if _DATA_URL.search(content):
-        content, taken = _take_files(content, await file_properties())
-        files += taken
-    total = sum(len(file.data) for file in files)
-    if total > FILES_BYTES_MAX:
-        raise too_large("the input's files", FILES_BYTES_MAX, total)
+    has_urls = _ANY_URL.search(content) is not None
+    if parts or has_urls:
+        properties = _properties(content)
+        files = await _parts(parts, uploaded)
+        for file in files:
+            properties.setdefault(file.property, _digest_name(file))
+        if has_urls:
+            names = await file_properties()
+            taken = [*_inline(properties, names), *await _named(properties, names, uploaded)]
+            properties |= {file.property: _digest_name(file) for file in taken}
+            files += taken
+        total = sum(len(file.data) for file in files)
+        if total > FILES_BYTES_MAX:
+            raise too_large("the input's files", FILES_BYTES_MAX, total)
+        content = msgspec.json.encode(properties) if files else content
+    else:
+        files = []
     if len(content) > JSON_BYTES_MAX:
         raise too_large("the JSON of the input", JSON_BYTES_MAX, len(content))
     return Input(content, files)
@@ -80,22 +95,33 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(canonical).hexdigest()
 
 
-def _name_files(content: bytes, files: Sequence[catalog_pb2.InputFile]) -> bytes:
-    """The JSON with the files named in it that it left out."""
-    properties = _properties(content)
-    missing = [file for file in files if file.property not in properties]
-    properties |= {file.property: _name(file) for file in missing}
-    return msgspec.json.encode(properties) if missing else content
+def _digest_name(file: InputFile) -> msgspec.Raw:
+    """What stands for a file in the JSON."""
+    digest_hex = file.digest if file.file_id else hashlib.sha256(file.data).hexdigest()
+    return msgspec.Raw(b'"sha256:%s"' % digest_hex.encode())
 
 
-def _name(file: catalog_pb2.InputFile) -> msgspec.Raw:
-    return msgspec.Raw(b'"sha256:%s"' % hashlib.sha256(file.data).hexdigest().encode())
+def not_taken(name: str) -> Refusal:
+    """A file for a property that is none, or no file."""
+    return _invalid(_pointer(name)[:64], "a file is given, but the tool takes none here", FILE_FORMAT)
 
 
-def _take_files(content: bytes, file_properties: frozenset[str]) -> tuple[bytes, list[catalog_pb2.InputFile]]:
-    properties = _properties(content)
-    files: list[catalog_pb2.InputFile] = []
-    for name in sorted(file_properties & properties.keys()):
+async def _parts(parts: Sequence[InputFile], uploaded: Uploaded) -> list[InputFile]:
+    """The parts, those that are stored as we know them."""
+    file_ids = [part.file_id for part in parts if part.file_id]
+    known = await uploaded(file_ids) if file_ids else {}
+    return [
+        stored(part.property, known[part.file_id])
+        if part.file_id
+        else InputFile(property=part.property, media_type=part.media_type, data=part.data)
+        for part in parts
+    ]
+
+
+def _inline(properties: Mapping[str, msgspec.Raw], names: frozenset[str]) -> list[InputFile]:
+    """The files that are in the input itself."""
+    files: list[InputFile] = []
+    for name in sorted(names & properties.keys()):
         value = bytes(properties[name])
         if not _DATA_URL.match(value):
             continue
@@ -103,8 +129,29 @@ def _take_files(content: bytes, file_properties: frozenset[str]) -> tuple[bytes,
         if len(file.data) > FILE_BYTES_MAX:
             raise too_large(f"the file {name}", FILE_BYTES_MAX, len(file.data))
         files.append(file)
-        properties[name] = _name(file)
-    return (msgspec.json.encode(properties) if files else content), files
+    return files
+
+
+async def _named(properties: Mapping[str, msgspec.Raw], names: frozenset[str], uploaded: Uploaded) -> list[InputFile]:
+    """The files that were uploaded before."""
+    file_ids: dict[str, str] = {}
+    for name in sorted(names & properties.keys()):
+        value = bytes(properties[name])
+        if _FILE_URL.match(value):
+            file_ids[name] = _TEXT.decode(value).removeprefix("file:")
+    found = await uploaded(file_ids.values()) if file_ids else {}
+    return [stored(name, found[file_id]) for name, file_id in file_ids.items()]
+
+
+def stored(name: str, file: File) -> InputFile:
+    """An uploaded file as the property `name`."""
+    return InputFile(
+        property=name,
+        media_type=file.media_type,
+        file_id=file.file_id,
+        size_bytes=file.size_bytes,
+        digest=file.digest,
+    )
 
 
 def _properties(content: bytes) -> dict[str, msgspec.Raw]:
@@ -119,11 +166,11 @@ def _properties(content: bytes) -> dict[str, msgspec.Raw]:
     raise _invalid("", f"has the property {twice[:64]!r} twice", "json")
 
 
-def _file(name: str, url: str) -> catalog_pb2.InputFile:
+def _file(name: str, url: str) -> InputFile:
     """The file of a `data:` URL (RFC 2397); its media type without parameters."""
     header, comma, text = url[len("data:") :].partition(",")
     media_type, *parameters = (part.strip().lower() for part in header.split(";"))
-    pointer = "/" + name.replace("~", "~0").replace("/", "~1")
+    pointer = _pointer(name)
     if not comma:
         raise _invalid(pointer, "is not a data: URL: it has no comma", "format")
     try:
@@ -132,7 +179,11 @@ def _file(name: str, url: str) -> catalog_pb2.InputFile:
             data = base64.b64decode(data, validate=True)
     except (ValueError, binascii.Error):
         raise _invalid(pointer, "is not a data: URL: its data are not what its header says", "format") from None
-    return catalog_pb2.InputFile(property=name, media_type=media_type or "text/plain", data=data)
+    return InputFile(property=name, media_type=media_type or "text/plain", data=data)
+
+
+def _pointer(name: str) -> str:
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def _invalid(pointer: str, message: str, keyword: str) -> Refusal:
@@ -146,5 +197,5 @@ def file_properties_of(schema_json: bytes) -> frozenset[str]:
     return frozenset(
         name
         for name, property_schema in schema.get("properties", {}).items()
-        if isinstance(property_schema, dict) and property_schema.get("format") == "scrip-file"
+        if isinstance(property_schema, dict) and property_schema.get("format") == FILE_FORMAT
     )

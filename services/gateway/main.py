@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import grpc
 from scrip.gateway.v1 import gateway_pb2, gateway_pb2_grpc
@@ -11,6 +12,8 @@ from services.gateway import app
 from services.gateway.accounts import AccountStore
 from services.gateway.auth import Doorkeeper
 from services.gateway.executes import Executes
+from services.gateway.file_rows import FileRows
+from services.gateway.files import SWEEP_FILES, Files
 from services.gateway.grpc_door.callers import GatewayCallers
 from services.gateway.grpc_door.servicer import GatewayServicer
 from services.gateway.idempotency import PURGE_ROWS, IdempotencyStore
@@ -28,7 +31,9 @@ from services.gateway.waiting import Waits
 from services.runtime import grpc_server, lifecycle, logs, metrics, postgres, web
 from services.runtime.broker import Broker
 from services.runtime.identity import ServiceTokens
+from services.runtime.objects import Objects
 from services.runtime.settings import load
+from services.runtime.topology import FILES_BUCKET
 
 log = logs.get("gateway")
 
@@ -52,6 +57,8 @@ async def serve(stop: asyncio.Event) -> None:
         waits = Waits()
         copies = ToolCopies(peers.catalog)
         buckets = RateStore(pool)
+        rows = FileRows(pool, settings.file_account_bytes_max, timedelta(hours=settings.file_hours))
+        files = Files(rows, Objects(broker, FILES_BUCKET), settings.file_bytes_max)
         rates = RateLimits(buckets, settings.account_rate_per_minute)
         saga = Saga(peers, rates)
         executes = Executes(saga, KeyedSaga(saga, idempotency))
@@ -64,14 +71,15 @@ async def serve(stop: asyncio.Event) -> None:
             accounts=AccountStore(pool),
             peers=peers,
             copies=copies,
+            files=files,
             saga=saga,
             executes=executes,
             outcomes=outcomes,
             readiness=SystemReadiness(pool, peers, broker),
         )
 
-        # CancelJob and UploadFile are not offered yet.
-        servicer = GatewayServicer(peers, copies, saga, executes, outcomes)  # type: ignore[abstract]
+        # CancelJob is not offered yet.
+        servicer = GatewayServicer(peers, copies, files, saga, executes, outcomes)  # type: ignore[abstract]
 
         def register(server: grpc.aio.Server) -> None:
             gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, server)
@@ -86,6 +94,7 @@ async def serve(stop: asyncio.Event) -> None:
                 rates.run,
                 lambda: purge(idempotency.purge, PURGE_ROWS),
                 lambda: purge(buckets.purge, PURGE_BUCKETS),
+                lambda: purge(files.sweep, SWEEP_FILES),
             ),
         )
         await stack.enter_async_context(web.serve(app.create(parts), settings.http_listen))

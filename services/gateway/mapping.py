@@ -8,9 +8,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec import UNSET, UnsetType
 from scrip.catalog.v1 import catalog_pb2, events_pb2
 from scrip.executor.v1 import executor_pb2
+from scrip.gateway.v1 import gateway_pb2
 
 from services.gateway import shapes
 from services.gateway.credits import show
+from services.gateway.file_rows import File
 from services.gateway.keys import ApiKey
 
 _CHARGES: dict[int, shapes.Charge] = {
@@ -186,6 +188,33 @@ def _job_members(message: executor_pb2.Job) -> dict[str, Any]:
 
 def _time_if_set(message: executor_pb2.Job, field: str) -> datetime | UnsetType:
     return time_of(getattr(message, field)) if message.HasField(field) else UNSET
+
+
+def file(kept: File) -> shapes.File:
+    """A file; whose it is, its caller knows."""
+    return shapes.File(
+        file_id=kept.file_id,
+        media_type=kept.media_type,
+        name=kept.name,
+        size_bytes=kept.size_bytes,
+        digest=kept.digest,
+        created_at=kept.created_at.astimezone(UTC),
+        expires_at=kept.expires_at.astimezone(UTC),
+    )
+
+
+def file_message(kept: File) -> gateway_pb2.UploadFileResponse:
+    """A file, over gRPC."""
+    message = gateway_pb2.UploadFileResponse(
+        file_id=kept.file_id,
+        size_bytes=kept.size_bytes,
+        digest=kept.digest,
+        media_type=kept.media_type,
+        name=kept.name,
+    )
+    message.created_at.FromDatetime(kept.created_at)
+    message.expires_at.FromDatetime(kept.expires_at)
+    return message
 
 
 def _attempt(message: executor_pb2.Attempt) -> shapes.Attempt:

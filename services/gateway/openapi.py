@@ -16,6 +16,17 @@ _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{([a-z_]+)(?::[a-z]+)?\}")
 _EVERYWHERE = ("INTERNAL",)
 _WITH_KEY = ("UNAUTHENTICATED", "UPSTREAM_UNAVAILABLE")
+_FORM: dict[str, Any] = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "description": "The members of the JSON body as parts, and each file as a part named after its property.",
+            "properties": {"input": {"type": "object"}, "labels": {"type": "object"}},
+            "additionalProperties": {"type": "string"},
+        }
+    }
+}
+_ANY_BYTES: Mapping[str, Any] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _ANSWER_HEADERS = {
     "X-Request-Id": {"description": "Names this request in the logs.", "schema": {"type": "string"}},
     "traceparent": {"description": "W3C trace context of this request.", "schema": {"type": "string"}},
@@ -45,6 +56,9 @@ class Operation:
     body: type[msgspec.Struct] | None = None
     body_example: Any = None
     body_required: bool = True
+    body_form: bool = False
+    body_bytes: bool = False
+    answer_bytes: bool = False
     body_media_types: Sequence[str] = ("application/json",)
     problems: Sequence[str] = ()
     paged: bool = False
@@ -113,8 +127,10 @@ def _operation(operation: Operation, name: str, path: str) -> dict[str, Any]:
             content["example"] = operation.body_example
         described["requestBody"] = {
             "required": operation.body_required,
-            "content": dict.fromkeys(operation.body_media_types, content),
+            "content": dict.fromkeys(operation.body_media_types, content) | (_FORM if operation.body_form else {}),
         }
+    if operation.body_bytes:
+        described["requestBody"] = {"required": True, "content": _ANY_BYTES}
     if operation.public:
         described["security"] = []
     return described
@@ -153,6 +169,8 @@ def _answer(shape: type[msgspec.Struct] | None, operation: Operation) -> dict[st
         name: {"description": text, "schema": {"type": "string"}} for name, text in operation.answer_headers.items()
     }
     described: dict[str, Any] = {"description": _first_line(shape), "headers": headers}
+    if operation.answer_bytes:
+        described |= {"description": "The content.", "content": _ANY_BYTES}
     if shape:
         schema = {"$ref": _REF.format(name=shape.__name__)}
         described["content"] = {"application/json": {"schema": schema}}

@@ -239,6 +239,18 @@ class Jobs(msgspec.Struct):
     next_page_token: str
 
 
+class File(msgspec.Struct):
+    """A file that inputs name as `file:<file_id>`; it is deleted at `expires_at`, unless a job needs it longer."""
+
+    file_id: Annotated[str, Meta(pattern=r"^file_[a-z2-7]{26}$")]
+    media_type: str
+    name: str
+    size_bytes: int
+    digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the content, hex.")]
+    created_at: datetime
+    expires_at: datetime
+
+
 class OperatorJob(Job, kw_only=True):
     """A job as operators see it; `indeterminate_at`: since when, or when, its outcome was not known."""
 

@@ -37,6 +37,7 @@ REASONS: Mapping[str, Outcome] = {
     "TOOL_NOT_FOUND": Outcome(Code.NOT_FOUND, 404),
     "CATEGORY_NOT_FOUND": Outcome(Code.NOT_FOUND, 404),
     "JOB_NOT_FOUND": Outcome(Code.NOT_FOUND, 404),
+    "FILE_NOT_FOUND": Outcome(Code.NOT_FOUND, 404),
     "ACCOUNT_EXISTS": Outcome(Code.ALREADY_EXISTS, 409),
     "CATEGORY_IN_USE": Outcome(Code.FAILED_PRECONDITION, 409),
     "TOOL_DISABLED": Outcome(Code.FAILED_PRECONDITION, 403),

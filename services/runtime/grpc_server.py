@@ -62,7 +62,13 @@ class _Door(grpc.aio.ServerInterceptor):
                 handler.request_deserializer,
                 handler.response_serializer,
             )
-        # A client's stream would pass unseen: until the door knows it, it stays shut (UNIMPLEMENTED).
+        if handler.stream_unary is not None:
+            return grpc.stream_unary_rpc_method_handler(
+                self._gathering(method, metadata, handler.stream_unary),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        # Streams in both directions would pass unseen: until the door knows them, they stay shut (UNIMPLEMENTED).
         return None
 
     def _unary(self, method: str, metadata: Mapping[str, Any], behavior: Any) -> Any:
@@ -80,6 +86,13 @@ class _Door(grpc.aio.ServerInterceptor):
             async with self._answering(method, metadata, context):
                 async for response in behavior(request, context):
                     yield response
+
+        return call
+
+    def _gathering(self, method: str, metadata: Mapping[str, Any], behavior: Any) -> Any:
+        async def call(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            async with self._answering(method, metadata, context):
+                return await behavior(aiter(requests), context)
 
         return call
 

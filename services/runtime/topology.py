@@ -18,6 +18,11 @@ EVENTS_STREAM = "SCRIP_EVENTS"
 # Durable readers of all events; each fills its own gaps from the owners' logs.
 EVENTS_CONSUMERS = ("analytics",)
 DAY_SECONDS = 24 * 3600
+# The object store of files (services/runtime/objects.py).
+FILES_BUCKET = "SCRIP_FILES"
+FILES_BYTES_MAX = 32 * 1024**3
+# Files are deleted when they expire; what nobody remembers any more goes by itself then.
+FILES_AGE_SECONDS = 31 * DAY_SECONDS
 
 
 def batch_subject(service: str, shard: int) -> str:
@@ -25,9 +30,14 @@ def batch_subject(service: str, shard: int) -> str:
     return f"scrip.{service}.v1.batch.{shard}"
 
 
+def object_stream(bucket: str) -> str:
+    """The stream that a bucket of the object store is."""
+    return f"OBJ_{bucket}"
+
+
 async def declare(nats_url: str, replicas: int = 1) -> None:
-    """Makes the stream and its consumers as described here, or brings them up to it; NATS must answer within 10 s."""
-    stream = StreamConfig(
+    """Makes the streams and their consumers as described here, or brings them up to it; within 20 s."""
+    events = StreamConfig(
         name=EVENTS_STREAM,
         description="Commits of ledger, catalog and executor, in order within a shard. The owners' logs are the truth.",
         subjects=["scrip.*.v1.batch.*"],
@@ -39,15 +49,30 @@ async def declare(nats_url: str, replicas: int = 1) -> None:
         duplicate_window=120,
         num_replicas=replicas,
     )
+    files = StreamConfig(
+        name=object_stream(FILES_BUCKET),
+        description="Files, in pieces. The gateway's database says which there are, and until when.",
+        subjects=[f"$O.{FILES_BUCKET}.C.>", f"$O.{FILES_BUCKET}.M.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        # Full, it takes no more: what it holds was promised.
+        discard=DiscardPolicy.NEW,
+        max_age=FILES_AGE_SECONDS,
+        max_bytes=FILES_BYTES_MAX,
+        allow_rollup_hdrs=True,
+        allow_direct=True,
+        num_replicas=replicas,
+    )
     async with asyncio.timeout(20):
         connection = await nats.connect(nats_url, connect_timeout=5, max_reconnect_attempts=3)
         try:
             jetstream = connection.jetstream()
-            try:
-                await jetstream.stream_info(EVENTS_STREAM)
-                await jetstream.update_stream(stream)
-            except NotFoundError:
-                await jetstream.add_stream(stream)
+            for stream in (events, files):
+                try:
+                    await jetstream.stream_info(str(stream.name))
+                    await jetstream.update_stream(stream)
+                except NotFoundError:
+                    await jetstream.add_stream(stream)
             for name in EVENTS_CONSUMERS:
                 consumer = ConsumerConfig(
                     durable_name=name,

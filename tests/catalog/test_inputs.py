@@ -148,7 +148,7 @@ def test_the_digest_is_of_the_canonical_form(value: dict[str, Any], pretty: bool
 
 
 def file(name: str = "image", media_type: str = "image/png", data: bytes = DATA) -> File:
-    return File(name, media_type, data)
+    return File.inline(name, media_type, data)
 
 
 IMAGE = json.dumps({"image": DIGEST}).encode()

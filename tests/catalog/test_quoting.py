@@ -55,7 +55,9 @@ async def test_megabytes_are_counted_over_the_input_with_its_files(shop: Catalog
     """1 credit and 2 for each megabyte begun."""
     data = bytes(1_000_000)
     value = {"image": f"sha256:{hashlib.sha256(data).hexdigest()}"}
-    priced = await shop.quoter.price("demo", "shrink", json.dumps(value).encode(), [File("image", "image/png", data)])
+    priced = await shop.quoter.price(
+        "demo", "shrink", json.dumps(value).encode(), [File.inline("image", "image/png", data)]
+    )
     assert (priced.claims.units, priced.claims.amount_micros) == ({"megabyte": 2}, 5_000_000)
 
 

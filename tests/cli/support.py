@@ -61,7 +61,7 @@ class FakeGateway:
     answers: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
 
     def answer(self, call: str, status: int, body: Any) -> None:
-        """Add an answer for `METHOD /path`; the last one is repeated. Text is sent as it is, not as JSON."""
+        """Add an answer for `METHOD /path`; the last one is repeated. Text and bytes are sent as they are."""
         self.answers.setdefault(call, []).append((status, body))
 
     def problem(self, call: str, status: int, reason: str, **more: Any) -> None:
@@ -77,12 +77,18 @@ def serve(gateway: FakeGateway) -> ThreadingHTTPServer:
 
         def handle_call(self) -> None:
             data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            is_yaml = self.headers.get("Content-Type") == "application/yaml"
-            body = data.decode() if is_yaml else json.loads(data) if data else None
+            match self.headers.get("Content-Type"):
+                case "application/yaml":
+                    body: Any = data.decode()
+                case "application/json" | None:
+                    body = json.loads(data) if data else None
+                case _:
+                    body = data
             gateway.sent.append(Sent(self.command, self.path, dict(self.headers), body))
             queue = gateway.answers.get(f"{self.command} {self.path.partition('?')[0]}")
             status, said = (queue.pop(0) if len(queue) > 1 else queue[0]) if queue else (418, "no such call")
-            encoded = said.encode() if isinstance(said, str) else json.dumps(said).encode()
+            encoded = said.encode() if isinstance(said, str) else said if isinstance(said, bytes) else None
+            encoded = json.dumps(said).encode() if encoded is None else encoded
             self.send_response(status)
             self.send_header("Content-Length", str(len(encoded)))
             self.end_headers()

@@ -1,7 +1,7 @@
 """The gateway's part of an execute, step by step, against real services."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -42,12 +42,14 @@ class Saga:
         )
         await self.ledger.call(self.ledger_stub.GrantCredits, granted)
 
-    async def quote(self, account_id: str, tool: str, given: dict[str, Any]) -> catalog_pb2.Quote:
+    async def quote(
+        self, account_id: str, tool: str, given: dict[str, Any], files: Sequence[catalog_pb2.InputFile] = ()
+    ) -> catalog_pb2.Quote:
         """A quote, as soon as an executor has said that it can run the tool."""
 
         async def ask() -> catalog_pb2.Quote | None:
             request = catalog_pb2.QuotePriceRequest(
-                account_id=account_id, tool=tool, input_json=json.dumps(given).encode()
+                account_id=account_id, tool=tool, input_json=json.dumps(given).encode(), files=files
             )
             try:
                 quoted: catalog_pb2.QuotePriceResponse = await self.catalog.call(self.catalog_stub.QuotePrice, request)

@@ -13,7 +13,7 @@ from services.executor.jobs import Cost, Retry, Settlement, State, Terms, Transi
 from services.executor.store import attempts, claims, lost, queries, settlements, submissions
 from services.executor.store.attempts import Beginning
 from services.executor.store.claims import Shunned
-from services.executor.store.rows import Job
+from services.executor.store.rows import InputFile, Job, StoredFile
 from services.executor.store.settlements import Settled
 from services.executor.store.submissions import Accepted, Submission
 from services.runtime import event_log, postgres
@@ -89,12 +89,21 @@ async def test_jobs_claimed_at_birth_are_not_in_the_queue(store: Store) -> None:
     assert {job.job_id for job in claimed} == {item.job.job_id for item in accepted if not item.claimed}
 
 
+FILES = (
+    InputFile("pdf", "application/pdf", b"\x00\xff"),
+    InputFile("png", "image/png", b""),
+    InputFile("wav", "audio/wav", b"", StoredFile("file_1", 3_000_000_000, "ab" * 32)),
+)
+
+
 async def test_files_come_with_the_claim(store: Store) -> None:
     """What was submitted is what the worker gets."""
-    given = replace(submission(), files=(("pdf", "application/pdf", b"\x00\xff"), ("png", "image/png", b"")))
+    given = replace(submission(), files=FILES)
     await store.accept(given)
     (claim,) = await claims.claim(store.pool, ALICE, 1, LEASE)
     assert claim.files == {"pdf": b"\x00\xff", "png": b""}
+    assert claim.stored == {"wav": FILES[2].stored}
+    assert claim.media_types == {"pdf": "application/pdf", "png": "image/png", "wav": "audio/wav"}
     assert claim.input_json == given.input_json
     assert claim.quote == given.quote
 

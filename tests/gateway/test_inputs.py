@@ -16,12 +16,16 @@ from services.runtime.errors import Refusal
 FILES = frozenset({"file", "other", "a/b~c"})
 
 
+async def uploaded(_file_ids: Any) -> Any:
+    raise AssertionError("no file is named")
+
+
 async def prepare(value: Any, files: frozenset[str] = FILES) -> inputs.Input:
     async def file_properties() -> frozenset[str]:
         return files
 
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return await inputs.prepare(msgspec.Raw(raw), file_properties)
+    return await inputs.prepare(msgspec.Raw(raw), file_properties, uploaded)
 
 
 def url(data: bytes, media_type: str = "application/pdf") -> str:
@@ -35,7 +39,7 @@ async def test_an_input_without_files_leaves_as_it_came() -> None:
         raise AssertionError("asked")
 
     content = b'{"a":1.0, "b": "x",  "a":2}'
-    assert (await inputs.prepare(msgspec.Raw(content), never)).json == content
+    assert (await inputs.prepare(msgspec.Raw(content), never, uploaded)).json == content
 
 
 async def test_a_file_is_taken_out() -> None:

@@ -1,10 +1,7 @@
 """`scrip execute`: run a tool and print what it made."""
 
-import base64
 import json
-import mimetypes
 import time
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,10 +10,10 @@ import click
 from services.cli.client import Answer, Api
 from services.cli.commands.common import gateway_command, read_time
 from services.cli.errors import Refused
+from services.cli.input_files import given_files
 from services.cli.output import Output
 from services.runtime import clock, ids
 
-FILE_BYTES_MAX = 1024 * 1024
 WAIT_PER_CALL_SECONDS = 60
 CALL_MARGIN_SECONDS = 15
 POLL_SECONDS = 1.0
@@ -26,7 +23,7 @@ RUNNING = ("QUEUED", "RUNNING")
 @click.command()
 @click.argument("slug")
 @click.option("--input", "given", metavar="JSON|@FILE", default="{}", help="The input, a JSON object; @- reads stdin.")
-@click.option("--file", "files", metavar="PROPERTY=PATH", multiple=True, help="A file (up to 1 MiB) as a property.")
+@click.option("--file", "files", metavar="PROPERTY=PATH", multiple=True, help="A file as a property.")
 @click.option(
     "--wait", "wait_seconds", type=click.IntRange(0, 3600), default=60, show_default=True,
     help="Seconds to wait for the outcome; the job goes on without us.",
@@ -60,7 +57,7 @@ def execute(
       scrip execute pdf-to-text --file pdf=paper.pdf
       scrip execute barcode-read --file image=ticket.png --json | jq .output
     """
-    body: dict[str, Any] = {"input": read_input(given) | dict(map(read_file, files))}
+    body: dict[str, Any] = {"input": read_input(given) | given_files(api, output, files)}
     more = {"quote_id": quote_id, "run_after": run_after, "cancel_after": cancel_after, "priority": batch and "batch"}
     body |= {name: value for name, value in more.items() if value}
     deadline = clock.monotonic() + wait_seconds
@@ -129,19 +126,3 @@ def read_input(given: str, option: str = "--input") -> dict[str, Any]:
     if not isinstance(content, dict):
         raise click.UsageError(f'{option} must be a JSON object, as {{"text": "…"}}.')
     return content
-
-
-def read_file(given: str) -> tuple[str, str]:
-    """`property=path` as the property and the file as a `data:` URL."""
-    name, equals, path_text = given.partition("=")
-    path = Path(path_text)
-    if not name or not equals or not path_text:
-        raise click.UsageError(f"--file {given} must be PROPERTY=PATH.")
-    try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            raise click.UsageError(f"--file {path} is larger than {FILE_BYTES_MAX} bytes, which is all a call takes.")
-        data = path.read_bytes()
-    except OSError as error:
-        raise click.UsageError(f"--file {path} cannot be read: {error.strerror}.") from None
-    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return name, f"data:{media_type};base64,{base64.b64encode(data).decode()}"

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from services.cli.commands.common import json_option
-from services.cli.commands.execute import read_file, read_input
+from services.cli.commands.execute import read_input
 from services.cli.errors import CommandError
+from services.cli.input_files import read_file
 from services.cli.output import Output
 
 

@@ -15,7 +15,7 @@ NOT_INHERITED = ("SCRIP_", "PG")
 # What the executor is given besides, for providers: keys, where to call them instead, and how often.
 PROVIDERS = ("SCRIP_SECRET_", "SCRIP_PROVIDER_")
 # What the gateway is given besides.
-ACCOUNT_RATE = "SCRIP_ACCOUNT_RATE_PER_MINUTE"
+LIMITS = ("SCRIP_ACCOUNT_RATE_PER_MINUTE", "SCRIP_FILE_BYTES_MAX", "SCRIP_FILE_ACCOUNT_BYTES_MAX", "SCRIP_FILE_HOURS")
 
 
 def service_environment(
@@ -44,7 +44,7 @@ def service_environment(
         own["SCRIP_SERVICE_TOKEN"] = credentials.service_tokens[service.name]
     if service.name == "gateway":
         own["SCRIP_HTTP_LISTEN"] = f"{HOST}:{addresses.http}"
-        own |= {name: value for name, value in inherited.items() if name == ACCOUNT_RATE}
+        own |= {name: value for name, value in inherited.items() if name in LIMITS}
     if service.name == "catalog":
         own["SCRIP_QUOTE_KEYS_FILE"] = str(files.quote_keys)
     if service.name == "executor":

@@ -5,11 +5,12 @@ an attempt needs no repair, its lease just ends. Leases are counted on the datab
 by the worker on a monotonic clock from before the statement was sent, so the worker's view always ends first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.executor.store import works
-from services.executor.store.rows import COLUMNS, Claim, job_of, rest_of
+from services.executor.store.rows import COLUMNS, Claim, file_of, job_of, rest_of
+from services.executor.store.statements import Connection
 from services.runtime.postgres import Pool
 
 _CLAIM = f"""
@@ -30,7 +31,9 @@ UPDATE job
 RETURNING {COLUMNS}, job.quote, job.input_json, job.file_count,
           job.round, job.priority, job.created_at, job.job_id
 """
-_FILES = "SELECT job_id, property, media_type, data FROM job_file WHERE job_id = ANY(%s)"
+_FILES = """
+SELECT job_id, property, media_type, data, file_id, size_bytes, digest FROM job_file WHERE job_id = ANY(%s)
+"""
 # Rows that a transaction of this executor has locked just now are left out: they are ending, and waiting for one lock
 # while holding another could wait for ever.
 _RENEW = """
@@ -82,25 +85,34 @@ async def claim(pool: Pool, worker: str, n: int, lease_seconds: float, shunned: 
         rows = await found.fetchall()
         # RETURNING gives rows in any order; the last columns say the queue's.
         rows.sort(key=lambda row: row[-4:])
-        claims = []
+        claims: dict[str, Claim] = {}
         with_files = []
         for row in rows:
             job = job_of(row)
             quote, input_json, file_count = rest_of(row)[:3]
-            claims.append(Claim(job, bytes(quote), bytes(input_json), {}, {}))
+            claims[job.job_id] = Claim(job, bytes(quote), bytes(input_json))
             if file_count:
                 with_files.append(job.job_id)
-        by_job = {claim.job.job_id: claim for claim in claims}
-        if begun := [claim.job.job_id for claim in claims if claim.job.attempts]:
-            for begun_id, work in (await works.of(connection, begun)).items():
-                by_job[begun_id].work = work
-        if with_files:
-            contents = await connection.execute(_FILES.encode(), (with_files,))
-            for job_id, name, media_type, data in await contents.fetchall():
-                claim_of_job = by_job[str(job_id)]
-                claim_of_job.files[str(name)] = bytes(data)  # type: ignore[call-overload]
-                claim_of_job.media_types[str(name)] = str(media_type)
-    return claims
+        await _add_works(connection, claims)
+        await _add_files(connection, claims, with_files)
+    return list(claims.values())
+
+
+async def _add_works(connection: Connection, claims: Mapping[str, Claim]) -> None:
+    """What providers have begun already."""
+    attempted = [job_id for job_id, claim in claims.items() if claim.job.attempts]
+    if attempted:
+        for job_id, work in (await works.of(connection, attempted)).items():
+            claims[job_id].work = work
+
+
+async def _add_files(connection: Connection, claims: Mapping[str, Claim], with_files: Sequence[str]) -> None:
+    """The files of inputs; where a provider has begun the work it has them, and nobody asks for them again."""
+    needed = [job_id for job_id in with_files if claims[job_id].work is None]
+    if needed:
+        contents = await connection.execute(_FILES.encode(), (needed,))
+        for job_id, *columns in await contents.fetchall():
+            claims[str(job_id)].add(file_of(columns))
 
 
 async def renew(pool: Pool, held: Sequence[tuple[str, int]], lease_seconds: float) -> dict[str, bool]:

@@ -1,7 +1,7 @@
 """Rows of the job table as the program holds them, without their contents (input, files, output)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -77,6 +77,26 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of an input that is in the object store."""
+
+    file_id: str
+    size_bytes: int
+    digest: str
+    """SHA-256 of its content, hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file of an input: its content, or where that is."""
+
+    property: str
+    media_type: str
+    data: bytes
+    stored: StoredFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One call of a tool for a job, without who made it."""
 
@@ -112,15 +132,25 @@ class Claim:
     quote: bytes
     """A serialized scrip.catalog.v1.Quote."""
     input_json: bytes
-    files: dict[str, bytes]
-    """Content by property."""
-    media_types: dict[str, str]
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Content by property; of stored files only while the job runs."""
+    media_types: dict[str, str] = field(default_factory=dict)
     """Of each of them."""
     work: Work | None = None
     """What its provider has begun already, and is not asked for again."""
+    stored: dict[str, StoredFile] = field(default_factory=dict)
+    """Where the content is, by property, of those that are stored."""
+
+    def add(self, file: InputFile) -> None:
+        """Takes a file of its input."""
+        self.media_types[file.property] = file.media_type
+        if file.stored:
+            self.stored[file.property] = file.stored
+        else:
+            self.files[file.property] = file.data
 
 
-NAMES = tuple(field.name for field in fields(Job))
+NAMES = tuple(one.name for one in fields(Job))
 COLUMNS = ", ".join(f"job.{name}" for name in NAMES)
 
 
@@ -132,3 +162,9 @@ def job_of(row: Sequence[Any]) -> Job:
 def rest_of(row: Sequence[Any]) -> Sequence[Any]:
     """What follows COLUMNS in a row."""
     return row[len(NAMES) :]
+
+
+def file_of(row: Sequence[Any]) -> InputFile:
+    """The file of a row of property, media type, data, file id, size and digest."""
+    name, media_type, data, file_id, size_bytes, digest = row
+    return InputFile(name, media_type, bytes(data), StoredFile(file_id, size_bytes, digest) if file_id else None)

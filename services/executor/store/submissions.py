@@ -11,7 +11,7 @@ from scrip.executor.v1 import events_pb2
 from services.executor import events
 from services.executor.jobs import Priority, State
 from services.executor.store import gates
-from services.executor.store.rows import COLUMNS, Job, job_of
+from services.executor.store.rows import COLUMNS, InputFile, Job, job_of
 from services.executor.store.statements import Connection, each, run_each
 from services.executor.store.turns import TURN
 from services.executor.store.waiting import CLAIMED_SECONDS
@@ -37,7 +37,8 @@ ON CONFLICT ON CONSTRAINT one_row_a_job DO NOTHING
 RETURNING {COLUMNS}
 """
 _FILE = """
-INSERT INTO job_file (job_id, property, media_type, data) VALUES (%(job_id)s, %(property)s, %(media_type)s, %(data)b)
+INSERT INTO job_file (job_id, property, media_type, data, file_id, size_bytes, digest)
+VALUES (%(job_id)s, %(property)s, %(media_type)s, %(data)b, %(file_id)s, %(size_bytes)s, %(digest)s)
 """
 _EXISTING = f"SELECT {COLUMNS} FROM job WHERE job_id = ANY(%s)"
 
@@ -54,8 +55,7 @@ class Submission:
     quote: bytes
     input_digest: str
     input_json: bytes
-    files: tuple[tuple[str, str, bytes], ...]
-    """Property, media type, content."""
+    files: tuple[InputFile, ...]
     key_id: str
     reference: str
     labels: dict[str, str]
@@ -182,6 +182,14 @@ def _parameters(submission: Submission) -> dict[str, Any]:
 
 def _files(submission: Submission) -> list[dict[str, Any]]:
     return [
-        {"job_id": submission.job_id, "property": name, "media_type": media_type, "data": data}
-        for name, media_type, data in submission.files
+        {
+            "job_id": submission.job_id,
+            "property": file.property,
+            "media_type": file.media_type,
+            "data": file.data,
+            "file_id": file.stored.file_id if file.stored else "",
+            "size_bytes": file.stored.size_bytes if file.stored else 0,
+            "digest": file.stored.digest if file.stored else "",
+        }
+        for file in submission.files
     ]

@@ -4,6 +4,7 @@ import msgspec
 from scrip.gateway.v1 import gateway_pb2
 
 from services.gateway import bodies, idempotency, inputs, names, shapes
+from services.gateway.files import Files
 from services.gateway.grpc_door import callers
 from services.gateway.inputs import Input
 from services.gateway.saga import Order
@@ -20,7 +21,7 @@ class _Notes(msgspec.Struct):
     labels: shapes.Labels
 
 
-async def order_of(command: Command, copies: ToolCopies) -> Order:
+async def order_of(command: Command, copies: ToolCopies, files: Files) -> Order:
     """The order that a command is; raises Refusal."""
     payer = callers.payer(command.account_id)
     try:
@@ -31,7 +32,7 @@ async def order_of(command: Command, copies: ToolCopies) -> Order:
         account_id=payer.account_id,
         key_id=payer.key_id,
         tool=names.slug(command.tool),
-        input=await input_of(command, copies),
+        input=await input_of(command, payer.account_id, copies, files, keep=True),
         quote_id=command.quote_id,
         reference=notes.reference,
         labels=notes.labels,
@@ -43,11 +44,22 @@ def request_id_of(command: Command) -> str:
     return idempotency.checked_key("request_id", command.request_id)
 
 
-async def input_of(request: Command | gateway_pb2.QuotePriceRequest, copies: ToolCopies) -> Input:
-    """The input that a request brings; raises Refusal."""
+async def input_of(
+    request: Command | gateway_pb2.QuotePriceRequest,
+    account_id: str,
+    copies: ToolCopies,
+    files: Files,
+    keep: bool = False,
+) -> Input:
+    """The input that a request brings; `keep`: uploaded files stay as long again. Raises Refusal."""
     content = request.input_json
     if len(content) > inputs.JSON_BYTES_MAX:
         raise bodies.too_large("input_json", inputs.JSON_BYTES_MAX, len(content))
     if not content.lstrip().startswith(b"{"):
         raise invalid("input_json", "must be a JSON object in UTF-8")
-    return await inputs.prepare(content, lambda: copies.file_properties(request.tool), request.files)
+    return await inputs.prepare(
+        content,
+        lambda: copies.file_properties(request.tool),
+        lambda file_ids: files.refer(account_id, file_ids, keep),
+        request.files,
+    )

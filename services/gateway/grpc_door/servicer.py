@@ -10,12 +10,14 @@ from scrip.ledger.v1 import ledger_pb2
 
 from services.gateway import mapping, names
 from services.gateway.executes import Executes
+from services.gateway.files import Files
 from services.gateway.grpc_door.callers import payer
 from services.gateway.grpc_door.orders import input_of, order_of, request_id_of
 from services.gateway.outcomes import Outcomes, left_off
 from services.gateway.peers import Peers
 from services.gateway.saga import Saga
 from services.gateway.tool_copies import ToolCopies
+from services.runtime.errors import invalid
 
 ASK_SECONDS = 5.0
 # A caller without a deadline of its own is not kept for ever; the job goes on, and the same request_id waits again.
@@ -27,10 +29,13 @@ Context = Any
 class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     """Each method answers or raises a Refusal. Whoever calls may go at any time: that ends the call, never the job."""
 
-    def __init__(self, peers: Peers, copies: ToolCopies, saga: Saga, executes: Executes, outcomes: Outcomes) -> None:
+    def __init__(
+        self, peers: Peers, copies: ToolCopies, files: Files, saga: Saga, executes: Executes, outcomes: Outcomes
+    ) -> None:
         self._ledger = peers.ledger
         self._executor = peers.executor
         self._copies = copies
+        self._files = files
         self._saga = saga
         self._executes = executes
         self._outcomes = outcomes
@@ -40,7 +45,8 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     ) -> gateway_pb2.QuotePriceResponse:
         """Has no effect."""
         account_id, tool = payer(request.account_id).account_id, names.slug(request.tool)
-        quote = await self._saga.quote(account_id, tool, await input_of(request, self._copies))
+        given = await input_of(request, account_id, self._copies, self._files)
+        quote = await self._saga.quote(account_id, tool, given)
         return gateway_pb2.QuotePriceResponse(quote=quote)
 
     async def ExecuteTool(  # noqa: N802
@@ -49,7 +55,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         """The job as it was accepted, or as it is where it was there before; then its outcome."""
         key = request_id_of(request)
         with self._executes.one_more():
-            driven = await self._executes.start(await order_of(request, self._copies), key)
+            driven = await self._executes.start(await order_of(request, self._copies, self._files), key)
             yield gateway_pb2.ExecuteToolResponse(accepted=driven.job, replayed=driven.replayed)
             job = await self._outcomes.wait(driven.job, FOLLOW_SECONDS)
             if not mapping.has_ended(job) and job.state != executor_pb2.Job.STATE_INDETERMINATE:
@@ -62,7 +68,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         """The job, as soon as the executor has it."""
         key = request_id_of(request)
         with self._executes.one_more():
-            driven = await self._executes.start(await order_of(request, self._copies), key)
+            driven = await self._executes.start(await order_of(request, self._copies, self._files), key)
         return gateway_pb2.SubmitJobResponse(job=driven.job, replayed=driven.replayed)
 
     async def GetJob(  # noqa: N802
@@ -89,7 +95,26 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         found = await self._ledger.call(self._ledger.client.get_balance, question, ASK_SECONDS)
         return gateway_pb2.GetBalanceResponse(account=found.account, credits=found.credits, grants=found.grants)
 
+    async def UploadFile(  # noqa: N802
+        self, request_iterator: AsyncIterator[gateway_pb2.UploadFileRequest], _context: Context
+    ) -> gateway_pb2.UploadFileResponse:
+        """The file, once all of it is stored."""
+        first = await anext(request_iterator, None)
+        if first is None or not first.HasField("header"):
+            raise invalid("header", "must come first")
+        header = first.header
+        account_id = payer(header.account_id).account_id
+        file = await self._files.take(account_id, header.media_type, header.name, _data(request_iterator))
+        return mapping.file_message(file)
+
     async def _job(self, request: gateway_pb2.GetJobRequest | gateway_pb2.WatchJobRequest) -> executor_pb2.Job:
         account_id = payer(request.account_id).account_id
         question = executor_pb2.GetJobRequest(account_id=account_id, job_id=names.job_id(request.job_id))
         return (await self._executor.peer.call(self._executor.stub.GetJob, question, ASK_SECONDS)).job
+
+
+async def _data(requests: AsyncIterator[gateway_pb2.UploadFileRequest]) -> AsyncIterator[bytes]:
+    async for request in requests:
+        if not request.HasField("data"):
+            raise invalid("data", "must be all that follows the header")
+        yield request.data

@@ -7,15 +7,15 @@ from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from services.gateway import answers, bodies, idempotency, inputs, mapping, names, rates, shapes, timing, waiting
+from services.gateway import answers, idempotency, mapping, names, rates, shapes, timing, waiting
 from services.gateway.answers import Answer
 from services.gateway.auth import Doorkeeper, Payer
 from services.gateway.executes import Executes
 from services.gateway.openapi import Operation, opt
 from services.gateway.outcomes import Outcomes
+from services.gateway.reading import Reading
 from services.gateway.routes.tools import INPUT_EXAMPLE, INPUT_PROBLEMS
 from services.gateway.saga import Order
-from services.gateway.tool_copies import ToolCopies
 from services.runtime.errors import Refusal
 
 _BODY = msgspec.json.Decoder(shapes.ExecuteBody)
@@ -34,15 +34,17 @@ _ANSWER_HEADERS = {
 }
 
 
-async def _order(content: bytes, payer: Payer, tool: str, copies: ToolCopies, respond_async: bool) -> Order:
-    body = bodies.decode(_BODY, content)
+async def _order(
+    request: Request[Any, Any, Any], payer: Payer, tool: str, reading: Reading, respond_async: bool
+) -> Order:
+    body, given = await reading.read(request, payer, tool, _BODY, keep=True)
     if body.quote_id == "":
         raise Refusal("QUOTE_MALFORMED", "quote_id is empty")
     return Order(
         account_id=payer.account_id,
         key_id=payer.key_id,
         tool=tool,
-        input=await inputs.prepare(body.input, lambda: copies.file_properties(tool)),
+        input=given,
         quote_id=body.quote_id or "",
         reference=body.reference,
         labels=body.labels,
@@ -51,7 +53,7 @@ async def _order(content: bytes, payer: Payer, tool: str, copies: ToolCopies, re
 
 
 def handlers(
-    doorkeeper: Doorkeeper, copies: ToolCopies, executes: Executes, outcomes: Outcomes
+    doorkeeper: Doorkeeper, reading: Reading, executes: Executes, outcomes: Outcomes
 ) -> list[HTTPRouteHandler]:
     """POST /v1/tools/{slug}/execute."""
 
@@ -63,6 +65,7 @@ def handlers(
                 "tools",
                 {200: shapes.Job, 202: shapes.Job},
                 body=shapes.ExecuteBody,
+                body_form=True,
                 body_example=INPUT_EXAMPLE | {"reference": "order-1017", "labels": {"team": "search"}},
                 problems=_PROBLEMS,
                 headers=["Prefer", "Idempotency-Key"],
@@ -77,9 +80,7 @@ def handlers(
         tool = names.slug(slug)
         with executes.one_more():
             # Not named: the input is held in memory no longer than this.
-            driven = await executes.start(
-                await _order(await bodies.read(request.receive), payer, tool, copies, preference.is_async), key
-            )
+            driven = await executes.start(await _order(request, payer, tool, reading, preference.is_async), key)
             job = await outcomes.wait(driven.job, preference.seconds)
         headers = rates.headers(driven.standings)
         if preference.applied:

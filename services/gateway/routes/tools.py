@@ -10,9 +10,7 @@ from scrip.catalog.v1 import catalog_pb2
 
 from services.gateway import (
     answers,
-    bodies,
     commands,
-    inputs,
     mapping,
     names,
     pages,
@@ -25,19 +23,20 @@ from services.gateway.answers import Answer
 from services.gateway.auth import Doorkeeper
 from services.gateway.openapi import Operation, opt
 from services.gateway.peers import Catalog
+from services.gateway.reading import Reading
 from services.gateway.saga import Saga
 from services.gateway.tool_copies import ToolCopies
 
 TAG = "tools"
 INPUT_EXAMPLE = {"input": {"text": "Guten Morgen"}}
 INPUT_PROBLEMS = (
-    *("REQUEST_INVALID", "INPUT_INVALID", "INPUT_TOO_LARGE", "ACCOUNT_REQUIRED"),
+    *("REQUEST_INVALID", "INPUT_INVALID", "INPUT_TOO_LARGE", "FILE_NOT_FOUND", "ACCOUNT_REQUIRED"),
     *("TOOL_NOT_FOUND", "TOOL_DISABLED", "TOOL_UNAVAILABLE"),
 )
 _QUOTE_BODY = msgspec.json.Decoder(shapes.QuoteBody)
 
 
-def handlers(doorkeeper: Doorkeeper, copies: ToolCopies, saga: Saga) -> list[HTTPRouteHandler]:
+def handlers(doorkeeper: Doorkeeper, copies: ToolCopies, reading: Reading, saga: Saga) -> list[HTTPRouteHandler]:
     """The routes under /v1/tools that change nothing."""
 
     @get(
@@ -81,6 +80,7 @@ def handlers(doorkeeper: Doorkeeper, copies: ToolCopies, saga: Saga) -> list[HTT
                 TAG,
                 {200: shapes.Quote},
                 body=shapes.QuoteBody,
+                body_form=True,
                 body_example=INPUT_EXAMPLE,
                 problems=INPUT_PROBLEMS,
             )
@@ -89,8 +89,7 @@ def handlers(doorkeeper: Doorkeeper, copies: ToolCopies, saga: Saga) -> list[HTT
     async def quote_price(request: Request[Any, Any, Any], slug: FromPath[str]) -> Answer:
         payer = await doorkeeper.payer(request)
         tool = names.slug(slug)
-        body = bodies.decode(_QUOTE_BODY, await bodies.read(request.receive))
-        given = await inputs.prepare(body.input, lambda: copies.file_properties(tool))
+        _, given = await reading.read(request, payer, tool, _QUOTE_BODY)
         quote = await saga.quote(payer.account_id, tool, given)
         return answers.of(mapping.quote(quote))
 

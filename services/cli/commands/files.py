@@ -1,0 +1,58 @@
+"""`scrip files`: files that are too large for JSON."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from services.cli import transfers
+from services.cli.client import Api
+from services.cli.commands.common import gateway_command, shown_time
+from services.cli.output import Output
+
+
+@click.group()
+def files() -> None:
+    """Files that inputs of tools name by their id."""
+
+
+@files.command()
+@click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--type", "media_type", metavar="TYPE", help="Its media type; else what its name says.")
+@gateway_command
+def upload(api: Api, output: Output, path: Path, media_type: str | None) -> None:
+    """Upload the file PATH, and print its id for inputs.
+
+    It is kept for a day after it was last used.
+
+    \b
+    Example:
+      scrip files upload book.pdf
+      scrip execute pdf-to-text --input '{"pdf": "file:file_…"}'
+    """
+    file = transfers.upload(api, output, path, media_type)
+    if output.as_json:
+        output.json_object(file)
+        return
+    output.note(f"{file['size_bytes']:,} bytes, {file['media_type']}, kept until {shown_time(file['expires_at'])}")
+    output.line(file["file_id"])
+
+
+@files.command()
+@click.argument("file_id", metavar="ID")
+@click.option(
+    "-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Where to write it."
+)
+@gateway_command
+def get(api: Api, output: Output, file_id: str, path: Path) -> None:
+    """Download the file ID.
+
+    \b
+    Example:
+      scrip files get file_… -o book.pdf
+    """
+    size = transfers.download(api, output, quote(file_id.removeprefix("file:"), safe=""), path)
+    if output.as_json:
+        output.json_object({"file_id": file_id, "path": str(path), "size_bytes": size})
+        return
+    output.note(f"{size:,} bytes written to {path}")

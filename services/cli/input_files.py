@@ -1,0 +1,62 @@
+"""Files of the command line as properties of an input: inline where they are small, uploaded where they are not."""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from services.cli import transfers
+from services.cli.client import Api
+from services.cli.output import Output
+
+FILE_BYTES_MAX = 1024 * 1024
+FILES_BYTES_MAX = 3 * 1024 * 1024
+
+
+def given_files(api: Api, output: Output, given: Sequence[str]) -> dict[str, str]:
+    """Each `property=path` as the property and its file: a `data:` URL, or, too large for one, uploaded."""
+    found = {}
+    inline_bytes = 0
+    for one in given:
+        name, path = property_path(one)
+        size = size_of(path)
+        if size > FILE_BYTES_MAX or inline_bytes + size > FILES_BYTES_MAX:
+            found[name] = f"file:{transfers.upload(api, output, path)['file_id']}"
+        else:
+            inline_bytes += size
+            found[name] = data_url(path)
+    return found
+
+
+def property_path(given: str) -> tuple[str, Path]:
+    """`property=path` as what it names."""
+    name, equals, path_text = given.partition("=")
+    if not name or not equals or not path_text:
+        raise click.UsageError(f"--file {given} must be PROPERTY=PATH.")
+    return name, Path(path_text)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file of the command line."""
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise click.UsageError(f"--file {path} cannot be read: {error.strerror}.") from None
+
+
+def read_file(given: str) -> tuple[str, str]:
+    """`property=path` as the property and the file as a `data:` URL."""
+    name, path = property_path(given)
+    if size_of(path) > FILE_BYTES_MAX:
+        raise click.UsageError(f"--file {path} is larger than {FILE_BYTES_MAX} bytes, which is all that is tried.")
+    return name, data_url(path)
+
+
+def data_url(path: Path) -> str:
+    """A file as inputs have it inline."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"--file {path} cannot be read: {error.strerror}.") from None
+    return f"data:{transfers.media_type_of(path)};base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,71 @@
+"""Files to and from the gateway, piece by piece, with a bar in a terminal."""
+
+import hashlib
+import mimetypes
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from services.cli.client import Api
+from services.cli.errors import Refused
+from services.cli.output import Output
+
+PIECE_BYTES = 256 * 1024
+CALL_SECONDS = 60.0
+
+
+def media_type_of(path: Path) -> str:
+    """What the name of a file says that it is."""
+    return mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+
+
+def upload(api: Api, output: Output, path: Path, media_type: str | None = None) -> dict[str, Any]:
+    """The file as the gateway took it."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            with output.progress(path.name, size) as advance:
+                answer = api.send(
+                    "POST",
+                    "/v1/files",
+                    "user",
+                    params={"name": path.name},
+                    headers={"Content-Type": media_type or media_type_of(path), "Content-Length": str(size)},
+                    content=_pieces(file, advance),
+                    timeout=CALL_SECONDS,
+                )
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be read: {error.strerror}.") from None
+    return answer.json_object
+
+
+def download(api: Api, output: Output, file_id: str, path: Path) -> int:
+    """Writes a file's content to a path, which is there only when all of it is; answers how many bytes it has."""
+    partial = path.with_name(f"{path.name}.part")
+    digest = hashlib.sha256()
+    size = 0
+    try:
+        with api.content(f"/v1/files/{file_id}") as response, partial.open("wb") as file:
+            with output.progress(path.name, int(response.headers.get("content-length", 0))) as advance:
+                for piece in response.iter_bytes():
+                    file.write(piece)
+                    digest.update(piece)
+                    size += len(piece)
+                    advance(len(piece))
+            if response.headers.get("etag") != f'"{digest.hexdigest()}"':
+                raise Refused({"reason": "OTHER_CONTENT", "detail": f"What arrived is not {file_id}, by its SHA-256."})
+        partial.replace(path)
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be written: {error.strerror}.") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return size
+
+
+def _pieces(file: IO[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
+    while piece := file.read(PIECE_BYTES):
+        yield piece
+        advance(len(piece))

@@ -1,0 +1,94 @@
+"""Files: uploaded and downloaded as they are, piece by piece."""
+
+import base64
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+from litestar import Request, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from services.gateway import answers, bodies, mapping, shapes
+from services.gateway.answers import Answer
+from services.gateway.auth import Doorkeeper
+from services.gateway.file_rows import File
+from services.gateway.files import NAME_CHARACTERS_MAX, Files
+from services.gateway.openapi import Operation, opt
+from services.gateway.queries import Parameter, Query
+
+TAG = "files"
+_NAME = Parameter(
+    "name", "What the file is called, for people.", {"type": "string", "maxLength": NAME_CHARACTERS_MAX, "default": ""}
+)
+_CONTENT_HEADERS = {
+    "ETag": "The SHA-256 of the content, hex, in quotes.",
+    "Repr-Digest": "The same as RFC 9530 writes it.",
+    "Content-Disposition": "The name the file was given.",
+}
+
+
+def handlers(doorkeeper: Doorkeeper, files: Files) -> list[HTTPRouteHandler]:
+    """POST /v1/files and GET /v1/files/{file_id}."""
+
+    @post(
+        "/v1/files",
+        opt=opt(
+            Operation(
+                "Upload a file; its media type is the request's Content-Type",
+                TAG,
+                {201: shapes.File},
+                body_bytes=True,
+                query=(_NAME,),
+                problems=["REQUEST_INVALID", "INPUT_TOO_LARGE", "RATE_LIMITED", "ACCOUNT_REQUIRED"],
+                answer_headers={"Location": "Where the file is."},
+            )
+        ),
+    )
+    async def upload_file(request: Request[Any, Any, Any]) -> Answer:
+        payer = await doorkeeper.payer(request)
+        Query(request, (_NAME,))
+        file = await files.take(
+            payer.account_id,
+            request.headers.get("content-type", ""),
+            request.query_params.get(_NAME.name, ""),
+            bodies.chunks(request.receive),
+            bodies.declared_bytes(request.headers),
+        )
+        return answers.of(mapping.file(file), 201, {"Location": f"/v1/files/{file.file_id}"})
+
+    @get(
+        "/v1/files/{file_id:str}",
+        opt=opt(
+            Operation(
+                "Download a file",
+                TAG,
+                {200: None},
+                answer_bytes=True,
+                problems=["FILE_NOT_FOUND", "ACCOUNT_REQUIRED"],
+                answer_headers=_CONTENT_HEADERS,
+            )
+        ),
+    )
+    async def download_file(request: Request[Any, Any, Any], file_id: FromPath[str]) -> Answer | Stream:
+        payer = await doorkeeper.payer(request)
+        file = await files.get(payer.account_id, file_id)
+        headers = _headers(file)
+        if request.headers.get("if-none-match") in (headers["ETag"], "*"):
+            return Answer(b"", status_code=304, headers=headers, media_type=file.media_type)
+        content: AsyncIterator[bytes] = await files.read(file)
+        length = {"Content-Length": str(file.size_bytes)}
+        return Stream(content, headers=headers | length, media_type=file.media_type)
+
+    return [upload_file, download_file]
+
+
+def _headers(file: File) -> dict[str, str]:
+    """What is said of a file. A browser saves it and never shows it: whatever is in it, it is not a page of ours."""
+    return {
+        "ETag": f'"{file.digest}"',
+        "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(file.digest)).decode()}:",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name or file.file_id, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+    }
