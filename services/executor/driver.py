@@ -13,6 +13,7 @@ from scrip.catalog.v1 import catalog_pb2
 from services.executor import endings, meters
 from services.executor.jobs import Retry, Transition, after_lost_attempt
 from services.executor.leases import Held, Leases
+from services.executor.live import Live
 from services.executor.patience import Patience
 from services.executor.pool import CallTimedOutError, WorkerLostError
 from services.executor.reservations import Opening, Reservations
@@ -52,6 +53,7 @@ class Driver:
         specs: RunSpecs,
         settler: Settler,
         watches: Watches,
+        live: Live,
     ) -> None:
         self._executor_id = executor_id
         self._pool = pool
@@ -62,6 +64,7 @@ class Driver:
         self._specs = specs
         self._settler = settler
         self._watches = watches
+        self._live = live
         self._stopping = False
         self._beginning = Patience("database (attempts)")
         self._moving = Patience("database (outcomes)")
@@ -167,12 +170,17 @@ class Driver:
         if self._stopping or not held.is_ours():
             return endings.not_called(held.key)
         called_at = clock.monotonic()
+        held.meter = spec.meter(held.claim.input_json, held.terms)
         try:
-            answer = await self._runner.run(spec, held.claim, held.timeout_seconds)
+            with self._live.telling(job, held.meter):
+                answer = await self._runner.run(spec, held.claim, held.timeout_seconds, held.meter)
         except asyncio.CancelledError:
+            if held.metered is not None and spec.retry is Retry.UNSAFE:
+                return endings.cut_here(held.key, held.terms, held.metered, _ms_since(called_at))
             return endings.handed_over(held.key, held.terms, spec.retry, job.attempts, _ms_since(called_at))
         except CallTimedOutError:
-            return endings.timed_out(held.key, held.terms, held.timeout_seconds, _ms_since(called_at))
+            took = _ms_since(called_at)
+            return endings.timed_out(held.key, held.terms, held.timeout_seconds, took, held.metered)
         except WorkerLostError as error:
             log.warning("worker_lost", job_id=job.job_id, tool=job.tool, error=str(error))
             took = _ms_since(called_at)

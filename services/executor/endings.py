@@ -46,7 +46,9 @@ def answered(key: Key, terms: Terms, answer: ToolAnswer, duration_ms: int) -> Tr
     )
 
 
-def timed_out(key: Key, terms: Terms, timeout_seconds: float, duration_ms: int) -> Transition:
+def timed_out(
+    key: Key, terms: Terms, timeout_seconds: float, duration_ms: int, metered: int | None = None
+) -> Transition:
     """The end of a job whose call was stopped at its time limit."""
     return ended(
         *key,
@@ -56,6 +58,22 @@ def timed_out(key: Key, terms: Terms, timeout_seconds: float, duration_ms: int) 
         cause="TIMED_OUT",
         reason="TIMED_OUT",
         message=f"the tool did not end within {timeout_seconds:g} seconds",
+        measured=metered,
+        duration_ms=duration_ms,
+    )
+
+
+def cut_here(key: Key, terms: Terms, metered: int, duration_ms: int) -> Transition:
+    """This executor stops, and with it the stream it reads: the provider goes no further, and what came is known."""
+    return ended(
+        *key,
+        State.RUNNING,
+        terms,
+        Ending.FAILED,
+        cause="EXECUTOR_STOPPED",
+        reason="STREAM_CUT",
+        message="the answer was cut off here; try again",
+        measured=metered,
         duration_ms=duration_ms,
     )
 

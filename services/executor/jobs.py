@@ -112,7 +112,8 @@ def price_of(terms: Terms, units: int) -> int:
 
 
 def cost_of(terms: Terms, ending: Ending, units: int) -> Cost:
-    """What an ending costs with `units` measured. A tool that was never called costs nothing, whatever its rules."""
+    """What an ending costs with `units` measured. A tool that was never called costs nothing, whatever its rules, and
+    so does one that is charged by what it used, did not succeed and used nothing."""
     rule = Charge.NOTHING if ending is Ending.NOT_RUN else terms.charges.get(ending, Charge.NOTHING)
     match rule:
         case Charge.NOTHING:
@@ -120,7 +121,8 @@ def cost_of(terms: Terms, ending: Ending, units: int) -> Cost:
         case Charge.BASE:
             charge = terms.base
         case Charge.MEASURED:
-            charge = price_of(terms, units)
+            used_nothing = terms.unit and not units and ending is not Ending.SUCCEEDED
+            charge = 0 if used_nothing else price_of(terms, units)
     return Cost(charge, max(charge - terms.reserved, 0))
 
 

@@ -7,6 +7,7 @@ from scrip.catalog.v1 import catalog_pb2
 from services.executor import mapping
 from services.executor.jobs import Terms
 from services.executor.patience import Patience
+from services.executor.providers.metering import Meter
 from services.executor.store import claims
 from services.executor.store.rows import Claim, Job
 from services.runtime import clock
@@ -29,6 +30,8 @@ class Held:
     """An attempt was, or is being, committed."""
     waits: bool = False
     """Its attempt is committed, and it waits for a free process."""
+    meter: Meter | None = None
+    """What its call has used so far, where that is counted here."""
 
     @property
     def job(self) -> Job:
@@ -39,6 +42,11 @@ class Held:
     def key(self) -> tuple[str, int]:
         """Job id and fence."""
         return self.claim.job.job_id, self.claim.job.fence
+
+    @property
+    def metered(self) -> int | None:
+        """Units used so far; None where they are not counted here."""
+        return self.meter.units() if self.meter else None
 
     def is_ours(self) -> bool:
         """Whether nobody else can hold it yet."""

@@ -14,6 +14,7 @@ from services.executor.driver import Driver
 from services.executor.intake import Intake
 from services.executor.keeper import Keeper
 from services.executor.leases import Leases
+from services.executor.live import Live
 from services.executor.pool import WorkerPool
 from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client
@@ -35,6 +36,7 @@ from services.runtime.relay import Relay
 
 log = logs.get("executor")
 
+SERVICE = executor_pb2.DESCRIPTOR.services_by_name["ExecutorService"]
 DRAIN_SECONDS = 10.0
 FLUSH_SECONDS = 2.0
 
@@ -61,6 +63,7 @@ async def serve(stop: asyncio.Event) -> None:
 
         event_log = EventLog(events_pb2.EventBatch, events.SHARDS, executor_id)
         watches = Watches(pool)
+        live = Live(broker, watches)
         reservations = Reservations(ledger)
         secrets = Secrets(config.secrets_dir, config.secrets)
         client = Client(config.provider_bases)
@@ -79,6 +82,7 @@ async def serve(stop: asyncio.Event) -> None:
             specs,
             settler,
             watches,
+            live,
         )
         dispatcher = Dispatcher(executor_id, pool, leases, tool_processes, driver)
         keeper = Keeper(pool, reservations)
@@ -93,9 +97,8 @@ async def serve(stop: asyncio.Event) -> None:
         async def is_ready() -> bool:
             return not stop.is_set() and tool_processes.is_alive and await postgres.answers(pool)
 
-        servicer = ExecutorServicer(pool, intake, watches, event_log.appended)
-
         def register(server: grpc.aio.Server) -> None:
+            servicer = ExecutorServicer(pool, intake, watches, live, event_log.appended)
             executor_pb2_grpc.add_ExecutorServiceServicer_to_server(servicer, server)
 
         loops = (
@@ -106,6 +109,8 @@ async def serve(stop: asyncio.Event) -> None:
             reaper.run,
             settler.run,
             watches.run,
+            live.run,
+            live.listen,
             relay.run,
             dispatcher.run,
             availability.run,
@@ -113,8 +118,7 @@ async def serve(stop: asyncio.Event) -> None:
         )
         await stack.enter_async_context(lifecycle.background(*loops))
         await stack.enter_async_context(metrics.serve_ops(config.ops_listen, is_ready))
-        service = executor_pb2.DESCRIPTOR.services_by_name["ExecutorService"]
-        await stack.enter_async_context(grpc_server.serve(config.grpc_listen, tokens, service, register, is_ready))
+        await stack.enter_async_context(grpc_server.serve(config.grpc_listen, tokens, SERVICE, register, is_ready))
         log.info("serving", address=config.grpc_listen, executor_id=executor_id, workers=config.workers)
 
         await stop.wait()

@@ -5,9 +5,10 @@ from typing import Any
 
 from scrip.executor.v1 import events_pb2, executor_pb2, executor_pb2_grpc
 
-from services.executor import mapping, requests
+from services.executor import executions, mapping, requests
 from services.executor.intake import Intake
 from services.executor.jobs import State
+from services.executor.live import Live
 from services.executor.store import queries
 from services.executor.store.rows import Job
 from services.executor.watch import Watches
@@ -22,19 +23,26 @@ Context = Any
 class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
     """Each method answers or raises a Refusal."""
 
-    def __init__(self, pool: Pool, intake: Intake, watches: Watches, appended: Signal) -> None:
+    def __init__(self, pool: Pool, intake: Intake, watches: Watches, live: Live, appended: Signal) -> None:
         self._pool = pool
         self._intake = intake
         self._watches = watches
+        self._live = live
         self._appended = appended
 
     async def SubmitJob(  # noqa: N802 (the proto's name)
         self, request: executor_pb2.SubmitJobRequest, _context: Context
     ) -> executor_pb2.SubmitJobResponse:
         """Accepts a job; a repeated one is answered as it is."""
-        accepted = await self._intake.submit(requests.submission_of(request))
-        job = await self._message(accepted.job) if accepted.replayed else mapping.job_message(accepted.job)
-        return executor_pb2.SubmitJobResponse(job=job, replayed=accepted.replayed)
+        return await self._submitted(request)
+
+    async def ExecuteTool(  # noqa: N802
+        self, request: executor_pb2.ExecuteToolRequest, _context: Context
+    ) -> AsyncIterator[executor_pb2.ExecuteToolResponse]:
+        """Accepts a job in the same way, and tells what becomes of it."""
+        submitted = await self._submitted(request.submission)
+        async for response in executions.told(self._live, submitted.job):
+            yield response
 
     async def GetJob(  # noqa: N802
         self, request: executor_pb2.GetJobRequest, _context: Context
@@ -62,8 +70,15 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
         self, request: executor_pb2.WatchJobRequest, _context: Context
     ) -> AsyncIterator[executor_pb2.WatchJobResponse]:
         """The job as it is, and after each change, until it has ended and is settled."""
-        async for job in self._watches.follow(request.account_id, request.job_id):
-            yield executor_pb2.WatchJobResponse(job=job)
+        if not request.live:
+            async for job in self._watches.follow(request.account_id, request.job_id):
+                yield executor_pb2.WatchJobResponse(job=job)
+            return
+        async for item in self._live.follow(request.account_id, request.job_id):
+            if isinstance(item, executor_pb2.Chunk):
+                yield executor_pb2.WatchJobResponse(chunk=item)
+            else:
+                yield executor_pb2.WatchJobResponse(job=item)
 
     async def ReadEvents(  # noqa: N802
         self, request: executor_pb2.ReadEventsRequest, _context: Context
@@ -73,6 +88,11 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
         async for row in event_log.follow(self._pool, cursors, request.follow, self._appended):
             batch = events_pb2.EventBatch.FromString(row.body)
             yield executor_pb2.ReadEventsResponse(batch=batch, hash=row.hash)
+
+    async def _submitted(self, request: executor_pb2.SubmitJobRequest) -> executor_pb2.SubmitJobResponse:
+        accepted = await self._intake.submit(requests.submission_of(request))
+        job = await self._message(accepted.job) if accepted.replayed else mapping.job_message(accepted.job)
+        return executor_pb2.SubmitJobResponse(job=job, replayed=accepted.replayed)
 
     async def _message(self, job: Job) -> executor_pb2.Job:
         output = b""

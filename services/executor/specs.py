@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from scrip.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 
-from services.executor.jobs import Retry
+from services.executor.jobs import Retry, Terms
+from services.executor.material import tokens
 from services.executor.output_schema import misfit_of
+from services.executor.providers.metering import Meter, Metering
 from services.executor.providers.plan import HttpPlan, plan_of
 from services.executor.providers.secrets import Secrets
 from services.executor.worker import HANDLERS
@@ -45,6 +47,16 @@ class RunSpec:
     """What in a provider's output is not as the tool's schema says; empty: nothing."""
     units_pointer: str = ""
     """Where the output says the units used; empty: the quote's are exact."""
+    charges_input: bool = False
+    """Whether a quote reserves units for the texts of the input."""
+
+    def meter(self, input_json: bytes, terms: Terms) -> Meter | None:
+        """What meters one call with that input; None where the answer is not read as it comes."""
+        if self.http is None or self.http.response.stream is None:
+            return None
+        return Meter(
+            Metering(terms.unit if self.units else "", self.charges_input), json.loads(input_json), terms.quoted_units
+        )
 
 
 def parse(run_json: bytes, output_schema_json: bytes = b"true") -> RunSpec:
@@ -66,6 +78,7 @@ def parse(run_json: bytes, output_schema_json: bytes = b"true") -> RunSpec:
         misfit=misfit_of(output_schema_json if http else b"true"),
         units={run.get("unit", "unit"): measure["value"]} if measure.get("from") == "response" else {},
         units_pointer=measure.get("pointer", "") if measure.get("from") == "output" else "",
+        charges_input=bool(measure.get("and_characters")),
     )
 
 
@@ -74,6 +87,9 @@ def obstacle(spec: RunSpec, secrets: Secrets) -> catalog_pb2.UnavailableReason:
     if spec.http is not None:
         if spec.http.auth is not None and not secrets.has(spec.http.auth.secret):
             return catalog_pb2.UNAVAILABLE_REASON_MISSING_SECRET
+        is_metered = spec.http.response.stream is not None and spec.units
+        if is_metered and importlib.util.find_spec(tokens.PACKAGE) is None:
+            return catalog_pb2.UNAVAILABLE_REASON_MISSING_PACKAGE
         return catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED
     known = spec.kind == "python" and spec.handler.isidentifier()
     if not known or importlib.util.find_spec(f"{HANDLERS}.{spec.handler}") is None:

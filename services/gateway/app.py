@@ -13,9 +13,11 @@ from litestar.types import ExceptionHandlersMap
 from services.gateway import openapi, problems
 from services.gateway.accounts import AccountStore
 from services.gateway.auth import Doorkeeper
+from services.gateway.departures import Departures
 from services.gateway.door import Door, request_id_of
 from services.gateway.keyed_saga import KeyedSaga
 from services.gateway.keys import KeyStore
+from services.gateway.live import LiveJobs
 from services.gateway.outcomes import Outcomes
 from services.gateway.peers import Peers
 from services.gateway.readiness import SystemReadiness
@@ -35,6 +37,7 @@ from services.gateway.routes import (
     tools,
 )
 from services.gateway.saga import Saga
+from services.gateway.sse import Streams
 from services.gateway.tool_copies import ToolCopies
 from services.runtime import logs, tracing
 from services.runtime.errors import Refusal
@@ -56,6 +59,7 @@ class Parts:
     saga: Saga
     keyed: KeyedSaga
     outcomes: Outcomes
+    live: LiveJobs
     readiness: SystemReadiness
 
 
@@ -63,14 +67,15 @@ def create(parts: Parts) -> Door:
     """The application for a server."""
     doorkeeper = Doorkeeper(parts.keys)
     executes = execute.Executes(parts.copies, parts.saga, parts.keyed)
+    streams = Streams(parts.live, Departures(parts.copies))
     ledger = parts.peers.ledger
     pages = lists.Lists(ledger)
     handlers = [
         *tools.handlers(doorkeeper, parts.copies, parts.saga),
         *tools.version_handlers(doorkeeper, parts.peers.catalog),
         *categories.handlers(doorkeeper, parts.copies, parts.peers.catalog),
-        *execute.handlers(doorkeeper, executes, parts.outcomes),
-        *jobs.handlers(doorkeeper, parts.peers.executor),
+        *execute.handlers(doorkeeper, executes, parts.outcomes, streams),
+        *jobs.handlers(doorkeeper, parts.peers.executor, streams),
         *account.handlers(doorkeeper, ledger),
         *lists.own_handlers(doorkeeper, pages),
         *accounts.handlers(doorkeeper, ledger, parts.accounts),

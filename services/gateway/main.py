@@ -11,6 +11,7 @@ from services.gateway.accounts import AccountStore
 from services.gateway.idempotency import PURGE_ROWS, IdempotencyStore
 from services.gateway.keyed_saga import KeyedSaga
 from services.gateway.keys import KeyStore
+from services.gateway.live import LiveJobs
 from services.gateway.outcomes import Outcomes
 from services.gateway.peers import connect
 from services.gateway.rate_limits import RateLimits
@@ -57,6 +58,7 @@ async def serve(stop: asyncio.Event) -> None:
             saga=saga,
             keyed=KeyedSaga(saga, idempotency),
             outcomes=Outcomes(peers.executor, waits),
+            live=LiveJobs(peers.executor, waits),
             readiness=SystemReadiness(pool, peers, broker),
         )
 

@@ -29,7 +29,7 @@ class Outcomes:
 
     async def wait(self, job: executor_pb2.Job, seconds: float) -> executor_pb2.Job:
         """The job as it is known when it is settled, when its outcome is unknown, or when the time is over."""
-        if seconds <= 0 or _is_final(job):
+        if seconds <= 0 or is_final(job):
             return job
         request = executor_pb2.WatchJobRequest(account_id=job.account_id, job_id=job.job_id)
         async with self._waits.up_to(seconds) as limit:
@@ -41,7 +41,7 @@ class Outcomes:
                             if has_ended(response.job) and not has_ended(job):
                                 limit.reschedule(asyncio.get_running_loop().time() + SETTLED_SECONDS)
                             job = response.job
-                            if _is_final(job):
+                            if is_final(job):
                                 return job
                 except Refusal as refusal:
                     if refusal.code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL):
@@ -50,7 +50,7 @@ class Outcomes:
         return job
 
 
-def _is_final(job: executor_pb2.Job) -> bool:
+def is_final(job: executor_pb2.Job) -> bool:
     """Whether waiting longer can tell nothing more."""
     if job.state == executor_pb2.Job.STATE_INDETERMINATE:
         return True

@@ -68,6 +68,7 @@ async def test_an_answer_leads_to_what_it_means(slug: str, name: str) -> None:
     if "reason" in case:
         assert (answer.reason or REASONS.get(answer.answer, "")) == case["reason"], answer
         assert case.get("says", "") in answer.message
+        assert answer.units == case.get("units", answer.units)
         return
     assert answer.answer is Answer.OUTPUT, answer
     output: dict[str, Any] = json.loads(answer.output_json)

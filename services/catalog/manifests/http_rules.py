@@ -16,6 +16,9 @@ _ASKING = frozenset({"input"})
 _ANSWERED = _ASKING | {"status", "headers", "body", "submitted", "polled"}
 _READ = _ANSWERED | {"files"}
 _MEASURED = _READ | {"output"}
+_STREAMED = frozenset({"text", "stopped"})
+# What can be counted in a text as it comes.
+_METERED = ("token", "character")
 
 
 def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
@@ -23,8 +26,9 @@ def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
     yield from _url(run.request.url, "run.request.url", is_first=True)
     properties = set(manifest.input_schema.get("properties", {}))
     used = manifest.measure
+    streamed = _STREAMED if run.response.stream else frozenset()
     if isinstance(used, FromResponse):
-        yield from _names("measure.value", used.value, _MEASURED, properties)
+        yield from _names("measure.value", used.value, _MEASURED | streamed, properties)
     for where, texts, roots in _expressions(run):
         for text in texts:
             yield from _names(where, text, roots, properties)
@@ -33,7 +37,20 @@ def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
             yield from _url(request.url, f"{where}.url", is_first=False)
     if run.result and not run.poll:
         yield "run.result", "needs poll: it is asked for when the work is done"
+    yield from _stream(manifest, run)
     yield from _output(manifest, run)
+
+
+def _stream(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
+    """What is passed on as it comes must come so, and in units that can be counted on the way."""
+    if run.response.stream is None:
+        return
+    if run.response.read not in ("sse", "ndjson"):
+        yield "run.response.stream", "needs read: sse or ndjson"
+    if run.poll:
+        yield "run.response.stream", "cannot be where there is poll"
+    if isinstance(manifest.measure, FromResponse) and manifest.price.unit not in _METERED:
+        yield "price.unit", f"must be {' or '.join(_METERED)}, which can be counted while the answer comes"
 
 
 def _url(url: str, where: str, is_first: bool) -> Iterator[Problem]:
@@ -57,9 +74,10 @@ def _expressions(run: HttpRun) -> Iterator[tuple[str, list[str], frozenset[str]]
     if run.result:
         yield "run.result", list(_of_request(run.result)), _ANSWERED
     response = run.response
-    yield "run.response.output", list(templates.expressions(response.output)), _READ
+    streamed = _STREAMED if response.stream else frozenset()
+    yield "run.response.output", list(templates.expressions(response.output)), _READ | streamed
     others = [response.refused, response.failed, response.message, *response.fetch.values(), run.request_id]
-    yield "run.response", [text for text in others if text], _ANSWERED
+    yield "run.response", [text for text in others if text], _ANSWERED | streamed
     errors = [text for rule in run.errors for text in (rule.when, rule.message) if text]
     yield "run.errors", errors, _ANSWERED
 

@@ -3,16 +3,17 @@
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File, plain
+from services.executor.providers.metering import Meter, Metering
 from services.executor.providers.plan import HttpPlan
-from services.executor.providers.responses import UnreadableError
+from services.executor.providers.streams import UnreadableError
 from services.executor.worker import OUTPUT_BYTES_MAX, Answer, ToolAnswer
 from services.runtime import templates
-from services.runtime.expressions import evaluate
+from services.runtime.expressions import ExpressionError, evaluate
 from services.runtime.templates import ABSENT
 
 
@@ -29,6 +30,8 @@ class ProviderCall:
     """By unit: expression for how many were used."""
     misfit: Callable[[Any], str] = lambda _output: ""
     """What in an output is not as the tool's schema says; empty: nothing."""
+    meter: Meter = field(default_factory=lambda: Meter(Metering(), {}))
+    """What a streamed answer says and uses."""
 
 
 def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
@@ -44,11 +47,23 @@ def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
         message = f"the output has {len(encoded):,} bytes; at most {OUTPUT_BYTES_MAX:,} can be handed out"
         return ToolAnswer(Answer.TOO_LARGE, message=message)
     context["output"] = output
-    return ToolAnswer(Answer.OUTPUT, encoded, units=_units(call.units, context))
+    return ToolAnswer(Answer.OUTPUT, encoded, units=_units(call, context))
 
 
-def _units(measures: Mapping[str, str], context: Mapping[str, Any]) -> int | None:
-    """What the provider says was used, begun units whole; None where nothing is measured."""
+def _units(call: ProviderCall, context: Mapping[str, Any]) -> int | None:
+    """What was used; None where nothing is measured. Of a stream that the provider does not tell, what was metered."""
+    if not call.units or call.plan.response.stream is None:
+        return _told_units(call.units, context)
+    if context["stopped"]:
+        return call.meter.units()
+    try:
+        return _told_units(call.units, context)
+    except (UnreadableError, ExpressionError):
+        return call.meter.units()
+
+
+def _told_units(measures: Mapping[str, str], context: Mapping[str, Any]) -> int | None:
+    """What the provider says was used, begun units whole."""
     used = 0
     for unit, expression in measures.items():
         found = evaluate(expression, context)

@@ -14,17 +14,19 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from services.executor.providers import errors
+from services.executor.providers import errors, streaming
 from services.executor.providers.answers import ProviderCall, failed, output_of, told
 from services.executor.providers.client import Client, NoAnswerError, NotSentError, TooLargeError
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File
 from services.executor.providers.hosts import ForbiddenHostError, check_host, host_of
 from services.executor.providers.plan import HttpPlan, PollPlan, RequestPlan
-from services.executor.providers.requests import rendered, signed
-from services.executor.providers.responses import Response, UnreadableError, body_of
+from services.executor.providers.requests import Request, rendered, signed
+from services.executor.providers.responses import Response, body_of
 from services.executor.providers.secrets import MissingSecretError, Secrets, mask
-from services.executor.worker import ToolAnswer
+from services.executor.providers.streaming import StreamCutError
+from services.executor.providers.streams import UnreadableError
+from services.executor.worker import Answer, ToolAnswer
 from services.runtime.expressions import ExpressionError, evaluate
 
 SENDS_MAX = 3
@@ -69,6 +71,11 @@ class Providers:
             answer = failed("PROVIDER_ANSWER_UNREADABLE", str(error), str(error))
         except ExpressionError as error:
             answer = failed("PROVIDER_ANSWER_UNREADABLE", "the provider's answer does not fit the tool", str(error))
+        except StreamCutError as error:
+            answer = failed("STREAM_CUT", str(error), error.detail)
+        if call.plan.response.stream and answer.answer is not Answer.OUTPUT:
+            # Not the units of the quote.
+            answer = replace(answer, units=call.meter.units())
         return replace(
             answer,
             message=mask(answer.message, secret),
@@ -115,7 +122,7 @@ class _Conversation:
             is_last = count == SENDS_MAX
             pause = _backoff(count)
             try:
-                response = await self._client.send(request)
+                response = await self._received(request)
             except NotSentError:
                 if is_last:
                     raise
@@ -131,6 +138,16 @@ class _Conversation:
                     raise _Ended(told(failure, response.status))
                 pause = _retry_after(response, count)
             await asyncio.sleep(pause)
+
+    async def _received(self, request: Request) -> Response:
+        stream = self._plan.response.stream
+        if stream is None:
+            return await self._client.send(request)
+        try:
+            return await streaming.received(self._client, request, self._call, stream)
+        except StreamCutError as cut:
+            self._read(cut.response, self._plan.response.read)
+            raise
 
     async def _look(self, plan: RequestPlan, read: str) -> None:
         """Asks about work that is under way, or for its result. The provider bills it, so what may be over later is
@@ -162,6 +179,8 @@ class _Conversation:
             "headers": dict(response.headers),
             "body": body_of(response, read),
         }
+        if response.streamed:
+            self._context |= {"text": response.streamed.text, "stopped": response.streamed.stopped}
         if self._plan.request_id:
             self.request_id = str(evaluate(self._plan.request_id, self._context) or self.request_id)
         return errors.failure_of(response.status, self._context, self._plan.errors)

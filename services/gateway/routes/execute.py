@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from litestar import Request, post
+from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from services.gateway import answers, bodies, idempotency, inputs, mapping, names, rates, shapes, waiting
-from services.gateway.answers import Answer
+from services.gateway import answers, bodies, idempotency, inputs, mapping, names, rates, shapes, sse, waiting
 from services.gateway.auth import Doorkeeper, Payer
 from services.gateway.keyed_saga import KeyedSaga
 from services.gateway.openapi import Operation, opt
 from services.gateway.outcomes import Outcomes
 from services.gateway.routes.tools import INPUT_EXAMPLE, INPUT_PROBLEMS
 from services.gateway.saga import Driven, Order, Saga
+from services.gateway.sse import Streams
 from services.gateway.tool_copies import ToolCopies
 from services.runtime.errors import Refusal
 
@@ -94,7 +94,9 @@ class Executes:
         )
 
 
-def handlers(doorkeeper: Doorkeeper, executes: Executes, outcomes: Outcomes) -> list[HTTPRouteHandler]:
+def handlers(
+    doorkeeper: Doorkeeper, executes: Executes, outcomes: Outcomes, streams: Streams
+) -> list[HTTPRouteHandler]:
     """POST /v1/tools/{slug}/execute."""
     in_flight = InFlight(IN_FLIGHT_MAX)
 
@@ -110,20 +112,26 @@ def handlers(doorkeeper: Doorkeeper, executes: Executes, outcomes: Outcomes) -> 
                 problems=_PROBLEMS,
                 headers=["Prefer", "Idempotency-Key"],
                 answer_headers=_ANSWER_HEADERS,
+                streams=True,
             )
         ),
     )
-    async def execute_tool(request: Request[Any, Any, Any], slug: FromPath[str]) -> Answer:
+    async def execute_tool(request: Request[Any, Any, Any], slug: FromPath[str]) -> Response[Any]:
         payer = await doorkeeper.payer(request)
-        preference = waiting.parse(request.headers.getall("prefer", []))
+        is_streamed = sse.is_wanted(request.headers.get("accept"))
+        preference = waiting.parse([] if is_streamed else request.headers.getall("prefer", []))
+        if is_streamed:
+            streams.check_room()
         with in_flight.one_more():
             driven = await executes.start(request, payer, names.slug(slug))
-            job = await outcomes.wait(driven.job, preference.seconds)
+            job = driven.job if is_streamed else await outcomes.wait(driven.job, preference.seconds)
         headers = rates.headers(driven.standings)
         if preference.applied:
             headers["Preference-Applied"] = preference.applied
         if driven.replayed:
             headers["Idempotent-Replayed"] = "true"
+        if is_streamed:
+            return streams.execution(job, headers)
         if mapping.has_ended(job):
             return answers.of(mapping.job(job), headers=headers)
         return answers.of(mapping.job(job), 202, headers | {"Location": f"/v1/jobs/{job.job_id}"})

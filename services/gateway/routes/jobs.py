@@ -2,22 +2,23 @@
 
 from typing import Any
 
-from litestar import Request, get
+from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from scrip.executor.v1 import executor_pb2
 
-from services.gateway import answers, mapping, names, pages, shapes
+from services.gateway import answers, mapping, names, pages, shapes, sse
 from services.gateway.answers import Answer
 from services.gateway.auth import Doorkeeper
 from services.gateway.openapi import Operation, opt
 from services.gateway.peers import Executor
+from services.gateway.sse import Streams
 
 TAG = "jobs"
 ASK_SECONDS = 5.0
 
 
-def handlers(doorkeeper: Doorkeeper, executor: Executor) -> list[HTTPRouteHandler]:
+def handlers(doorkeeper: Doorkeeper, executor: Executor, streams: Streams) -> list[HTTPRouteHandler]:
     """The routes under /v1/jobs."""
 
     @get(
@@ -46,8 +47,30 @@ def handlers(doorkeeper: Doorkeeper, executor: Executor) -> list[HTTPRouteHandle
     )
     async def get_job(request: Request[Any, Any, Any], job_id: FromPath[str]) -> Answer:
         payer = await doorkeeper.payer(request)
-        question = executor_pb2.GetJobRequest(account_id=payer.account_id, job_id=names.job_id(job_id))
-        response = await executor.peer.call(executor.stub.GetJob, question, ASK_SECONDS)
-        return answers.of(mapping.job(response.job))
+        return answers.of(mapping.job(await job_of(payer.account_id, names.job_id(job_id))))
 
-    return [list_jobs, get_job]
+    @get(
+        "/v1/jobs/{job_id:str}/events",
+        opt=opt(
+            Operation(
+                "Follow a job",
+                TAG,
+                {200: None},
+                problems=["JOB_NOT_FOUND", "ACCOUNT_REQUIRED", "REQUEST_INVALID"],
+                headers=["Last-Event-ID"],
+                streams=True,
+            )
+        ),
+    )
+    async def follow_job(request: Request[Any, Any, Any], job_id: FromPath[str]) -> Response[Any]:
+        payer = await doorkeeper.payer(request)
+        job = await job_of(payer.account_id, names.job_id(job_id))
+        number = sse.number_after(request.headers.get("last-event-id"), job.job_id)
+        streams.check_room()
+        return streams.follow(job, number)
+
+    async def job_of(account_id: str, job_id: str) -> executor_pb2.Job:
+        question = executor_pb2.GetJobRequest(account_id=account_id, job_id=job_id)
+        return (await executor.peer.call(executor.stub.GetJob, question, ASK_SECONDS)).job
+
+    return [list_jobs, get_job, follow_job]

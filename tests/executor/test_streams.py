@@ -1,0 +1,219 @@
+"""Jobs whose tool says its answer piece by piece, through the real services; the provider listens on this machine."""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from scrip.executor.v1 import executor_pb2
+
+from services.runtime.errors import Refusal
+from tests.executor.providers.double import Double, provider
+from tests.executor.saga import Saga
+from tests.executor.talker import KEY, TOOL, Talker
+from tests.harness.processes import Services
+
+Job = executor_pb2.Job
+MESSAGE = "What is a semaphore? One sentence."
+GIVEN = {"message": MESSAGE, "max_tokens": 100}
+MICROS_PER_TOKEN = 1_200
+
+
+@pytest.fixture
+def talker() -> Talker:
+    """The provider."""
+    return Talker([f"word{number} " for number in range(20)])
+
+
+@pytest.fixture
+def double(talker: Talker) -> Iterator[Double]:
+    """Where it listens."""
+    with provider(talker.answer) as double:
+        yield double
+        talker.go_on.set()
+
+
+@pytest.fixture
+async def saga(services: Services, double: Double) -> AsyncIterator[Saga]:
+    """The services, with the provider called at the double."""
+    services.providers = {
+        "SCRIP_SECRET_OPENAI_API_KEY": KEY,
+        "SCRIP_PROVIDER_BASES": f"https://api.openai.com={double.url}",
+    }
+    await services.start("ledger", "catalog", "executor")
+    saga = Saga(services)
+    await saga.account("acme")
+    yield saga
+
+
+class Execution:
+    """A call of ExecuteTool, and what it told."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self.told: list[executor_pb2.ExecuteToolResponse] = []
+
+    async def read(self, until: str = "outcome") -> "Execution":
+        """Reads on until an event of that kind."""
+        async with asyncio.timeout(40):
+            while not self.told or self.told[-1].WhichOneof("event") != until:
+                self.told.append(await anext(self._call))
+        return self
+
+    async def leave(self) -> None:
+        """Goes away."""
+        await self._call.aclose()
+
+    @property
+    def kinds(self) -> list[str | None]:
+        return [one.WhichOneof("event") for one in self.told]
+
+    @property
+    def text(self) -> str:
+        """What was said, put together; each piece follows the one before."""
+        text = ""
+        for one in self.told:
+            if one.WhichOneof("event") == "chunk":
+                assert one.chunk.offset == len(text)
+                text += one.chunk.text
+        return text
+
+    @property
+    def outcome(self) -> Job:
+        return self.told[-1].outcome
+
+
+async def execute(saga: Saga, given: dict[str, Any] = GIVEN) -> Execution:
+    """Quote, reserve, ExecuteTool."""
+    quote = await saga.quote("acme", TOOL, given)
+    await saga.reserve(quote)
+    submission = executor_pb2.SubmitJobRequest(quote=quote, input_json=json.dumps(given).encode())
+    request = executor_pb2.ExecuteToolRequest(submission=submission)
+    return Execution(saga.executor.stream(saga.executor_stub.ExecuteTool, request, 60))
+
+
+async def test_a_text_is_told_as_it_comes(saga: Saga, talker: Talker) -> None:
+    """Before the provider has said all of it; the outcome has the whole, and costs what the provider says."""
+    talker.pause_at = 5
+    execution = await (await execute(saga)).read("chunk")
+    assert not talker.hung_up.is_set()
+    talker.go_on.set()
+    await execution.read()
+    assert execution.kinds[0] == "accepted"
+    assert execution.kinds.count("outcome") == 1
+    job = execution.outcome
+    assert (job.state, job.settlement) == (Job.STATE_SUCCEEDED, Job.SETTLEMENT_SETTLED)
+    assert json.loads(job.output_json) == {"text": "".join(talker.words), "complete": True}
+    assert execution.text == "".join(talker.words)
+    assert dict(job.units) == {"token": 29}
+    assert job.captured_micros == 29 * MICROS_PER_TOKEN
+
+
+async def test_what_is_not_told_is_counted(saga: Saga, talker: Talker) -> None:
+    """Where the provider does not say what it used, the tokens of input and output are charged."""
+    talker.tells_usage = False
+    execution = await (await execute(saga)).read()
+    assert execution.outcome.state == Job.STATE_SUCCEEDED
+    assert execution.outcome.captured_micros == talker.tokens_of(MESSAGE) * MICROS_PER_TOKEN
+
+
+async def test_a_cut_stream_costs_what_was_said(saga: Saga, talker: Talker) -> None:
+    """Wherever it is cut; before the first word, nothing. Nothing stays reserved."""
+    chance = random.Random(7)
+    spent = 0
+    for cut_at in [0, 10, *(chance.randrange(60, 1_500) for _ in range(8))]:
+        talker.sent, talker.cut_at = "", cut_at
+        execution = await (await execute(saga)).read()
+        job = execution.outcome
+        assert (job.state, job.error.reason) == (Job.STATE_FAILED, "STREAM_CUT")
+        assert execution.text == talker.sent
+        assert job.captured_micros == talker.tokens_of(MESSAGE) * MICROS_PER_TOKEN, cut_at
+        assert job.settlement == Job.SETTLEMENT_SETTLED
+        spent += job.captured_micros
+    credits = await saga.credits("acme")
+    assert (credits.spent_micros, credits.reserved_micros) == (spent, 0)
+
+
+async def test_a_stream_ends_at_what_is_reserved(saga: Saga, talker: Talker) -> None:
+    """A provider that does not stop is stopped: the job succeeds with what came, says so, and costs no more."""
+    talker.words = [f"word{number} " for number in range(5_000)]
+    execution = await (await execute(saga)).read()
+    job = execution.outcome
+    assert job.state == Job.STATE_SUCCEEDED
+    output = json.loads(job.output_json)
+    assert (output["complete"], output["stopped"]) == (False, "limit")
+    assert execution.text == output["text"]
+    assert job.captured_micros == job.reserved_micros
+    assert "".join(talker.words).startswith(output["text"])
+    assert await asyncio.to_thread(talker.hung_up.wait, 20)
+
+
+async def test_who_follows_goes_and_the_job_goes_on(saga: Saga, talker: Talker) -> None:
+    """The connection is nobody's job; a later follower is told all from the beginning."""
+    talker.pause_at = 5
+    execution = await (await execute(saga)).read("chunk")
+    job_id = execution.told[0].accepted.job_id
+    await execution.leave()
+    request = executor_pb2.WatchJobRequest(account_id="acme", job_id=job_id, live=True)
+    watch = saga.executor.stream(saga.executor_stub.WatchJob, request, 60)
+    text = ""
+    async with asyncio.timeout(40):
+        async for told in watch:
+            if told.HasField("chunk"):
+                assert told.chunk.offset == len(text)
+                text += told.chunk.text
+                talker.go_on.set()
+    assert text == "".join(talker.words)
+    assert (await saga.settled("acme", job_id)).state == Job.STATE_SUCCEEDED
+
+
+async def test_a_replayed_execution_tells_its_outcome(saga: Saga, talker: Talker) -> None:
+    """The same quote again leads to the same job."""
+    quote = await saga.quote("acme", TOOL, GIVEN)
+    await saga.reserve(quote)
+    submission = executor_pb2.SubmitJobRequest(quote=quote, input_json=json.dumps(GIVEN).encode())
+    request = executor_pb2.ExecuteToolRequest(submission=submission)
+    for expected in (None, ["accepted", "outcome"]):
+        call = saga.executor.stream(saga.executor_stub.ExecuteTool, request, 60)
+        execution = await Execution(call).read()
+        assert expected in (None, execution.kinds)
+        assert json.loads(execution.outcome.output_json)["text"] == "".join(talker.words)
+    assert len(talker.asked) == 1
+
+
+async def test_an_executor_that_stops_ends_its_stream(saga: Saga, talker: Talker) -> None:
+    """The job ends with what was said, and what that costs; nobody has to find out what became of it."""
+    talker.pause_at = 5
+    execution = await (await execute(saga)).read("chunk")
+    job_id = execution.told[0].accepted.job_id
+    saga.services.terminate("executor")
+    await asyncio.to_thread(saga.services.wait, "executor")
+    talker.go_on.set()
+    with contextlib.suppress(Refusal, StopAsyncIteration):
+        await execution.read()
+    await saga.services.restart("executor")
+    job = await saga.settled("acme", job_id)
+    assert (job.state, job.error.reason) == (Job.STATE_FAILED, "STREAM_CUT")
+    assert 0 < job.captured_micros < job.reserved_micros
+
+
+async def test_without_nats_the_outcome_comes_all_the_same(saga: Saga, talker: Talker, nats_server: Any) -> None:
+    """And on the executor that runs the job, the text too."""
+    nats_server.kill()
+    execution = await (await execute(saga)).read()
+    assert execution.outcome.state == Job.STATE_SUCCEEDED
+    assert execution.text == "".join(talker.words)
+
+
+async def test_other_tools_say_nothing_on_the_way(saga: Saga) -> None:
+    """They are accepted, go on, and end."""
+    quote = await saga.quote("acme", "echo", {"message": "x"})
+    await saga.reserve(quote)
+    submission = executor_pb2.SubmitJobRequest(quote=quote, input_json=b'{"message": "x"}')
+    request = executor_pb2.ExecuteToolRequest(submission=submission)
+    execution = await Execution(saga.executor.stream(saga.executor_stub.ExecuteTool, request, 60)).read()
+    assert set(execution.kinds) <= {"accepted", "progress", "outcome"}
+    assert execution.outcome.state == Job.STATE_SUCCEEDED
