@@ -1,7 +1,8 @@
 """Calls to the gateway: where it is, which key to use, and what its answers mean for the exit status."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ import httpx
 from services.cli.errors import Refused, Unreachable
 from services.cli.local.runfile import RUN_FILE
 from services.cli.settings import CliSettings
+from services.executor.providers.streams import EventReader
 
 Role = Literal["user", "admin"]
 
@@ -89,6 +91,22 @@ class Api:
         """The answer to any other request; `content` is httpx's: json, content, params."""
         return self._call(method, path, role, headers=headers or {}, **content)
 
+    def events(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Iterator[dict[str, Any]]:
+        """The events of a POST that is answered by a stream, as they come; each has its name as `event`. Where the
+        connection is lost they just end."""
+        reader = EventReader("sse")
+        key = {"Authorization": f"Bearer {self._target.keys['user']}", "Accept": "text/event-stream"}
+        with (
+            self._errors_told(),
+            self._client.stream("POST", path, json=body, headers=key | headers) as response,
+        ):
+            if response.headers.get("content-type", "").partition(";")[0] != "text/event-stream":
+                response.read()
+                read_answer(response)
+            with contextlib.suppress(httpx.TransportError):
+                for piece in response.iter_bytes():
+                    yield from reader.feed(piece)
+
     def pages(
         self, path: str, plural: str, role: Role = "user", filters: Mapping[str, str] | None = None
     ) -> list[dict[str, Any]]:
@@ -116,8 +134,14 @@ class Api:
 
     def _call(self, method: str, path: str, role: Role, **arguments: Any) -> "Answer":
         headers = {"Authorization": f"Bearer {self._target.keys[role]}"} | arguments.pop("headers", {})
-        try:
+        with self._errors_told():
             response = self._client.request(method, path, headers=headers, **arguments)
+        return read_answer(response)
+
+    @contextlib.contextmanager
+    def _errors_told(self) -> Iterator[None]:
+        try:
+            yield
         except httpx.TimeoutException:
             raise Unreachable(
                 f"{self._target.url} did not answer in time.", "Try again; an --idempotency-key makes that safe."
@@ -126,7 +150,6 @@ class Api:
             raise Unreachable(
                 f"{self._target.url} cannot be reached: {error}.", "Is it running? `scrip run` starts one here."
             ) from None
-        return read_answer(response)
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,17 @@ def test_a_tool_that_was_not_called_costs_nothing() -> None:
     assert cost_of(Terms(10, base=5, charges=everything), Ending.NOT_RUN, 3) == Cost(0, 0)
 
 
+def test_who_used_nothing_pays_nothing() -> None:
+    """Where endings are charged by what was used: neither base nor minimum, unless it succeeded."""
+    terms = Terms(
+        1_000, base=100, per_unit=7, minimum=150, unit="token", charges=dict.fromkeys(Ending, Charge.MEASURED)
+    )
+    for ending in (Ending.FAILED, Ending.TIMED_OUT, Ending.CANCELED, Ending.REFUSED):
+        assert cost_of(terms, ending, 0) == Cost(0, 0)
+        assert cost_of(terms, ending, 10) == Cost(170, 0)
+    assert cost_of(terms, Ending.SUCCEEDED, 0) == Cost(150, 0)
+
+
 def test_measured_units_go_before_quoted_ones() -> None:
     """Without a measure of its own, an ending has the units of its quote."""
     quoted = ended("j", 1, State.RUNNING, TERMS, Ending.SUCCEEDED, cause="x", output_json=b"{}")
