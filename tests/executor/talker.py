@@ -24,18 +24,26 @@ def event(delta: str | None, finish: str | None = None, usage: dict[str, int] | 
 
 
 class Talker:
-    """Says `words`, waits before the one at `pause_at` until `go_on` is set, and cuts the connection at `cut_at`, which
-    may be within an event. `sent` is the text of all events that were sent whole."""
+    """Says `words`, and cuts the connection at `cut_at`, which may be within an event. `sent` is the text of all events
+    that were sent whole."""
 
     def __init__(self, words: list[str]) -> None:
         self.words = words
-        self.pause_at: int | None = None
-        self.go_on = threading.Event()
+        self._pauses: dict[int, threading.Event] = {}
         self.cut_at: int | None = None
         self.tells_usage = True
         self.sent = ""
         self.asked: list[dict[str, Any]] = []
         self.hung_up = threading.Event()
+
+    def pause(self, index: int) -> threading.Event:
+        """Waits before this word, until the event is set."""
+        return self._pauses.setdefault(index, threading.Event())
+
+    def let_go(self) -> None:
+        """Waits for nothing any more."""
+        for event in self._pauses.values():
+            event.set()
 
     def answer(self, asked: Asked) -> Answer:
         """A stream of events."""
@@ -55,8 +63,8 @@ class Talker:
         left = self.cut_at
         try:
             for index, word in enumerate(self.words):
-                if index == self.pause_at:
-                    self.go_on.wait(PATIENCE_SECONDS)
+                if index in self._pauses:
+                    self._pauses[index].wait(PATIENCE_SECONDS)
                 piece = event(word)
                 if left is not None and len(piece) > left:
                     if left:

@@ -33,7 +33,7 @@ def double(talker: Talker) -> Iterator[Double]:
     """Where it listens."""
     with provider(talker.answer) as double:
         yield double
-        talker.go_on.set()
+        talker.let_go()
 
 
 @pytest.fixture
@@ -97,10 +97,10 @@ async def execute(saga: Saga, given: dict[str, Any] = GIVEN) -> Execution:
 
 async def test_a_text_is_told_as_it_comes(saga: Saga, talker: Talker) -> None:
     """Before the provider has said all of it; the outcome has the whole, and costs what the provider says."""
-    talker.pause_at = 5
+    go_on = talker.pause(5)
     execution = await (await execute(saga)).read("chunk")
     assert not talker.hung_up.is_set()
-    talker.go_on.set()
+    go_on.set()
     await execution.read()
     assert execution.kinds[0] == "accepted"
     assert execution.kinds.count("outcome") == 1
@@ -153,7 +153,7 @@ async def test_a_stream_ends_at_what_is_reserved(saga: Saga, talker: Talker) -> 
 
 async def test_who_follows_goes_and_the_job_goes_on(saga: Saga, talker: Talker) -> None:
     """The connection is nobody's job; a later follower is told all from the beginning."""
-    talker.pause_at = 5
+    go_on = talker.pause(5)
     execution = await (await execute(saga)).read("chunk")
     job_id = execution.told[0].accepted.job_id
     await execution.leave()
@@ -165,9 +165,34 @@ async def test_who_follows_goes_and_the_job_goes_on(saga: Saga, talker: Talker) 
             if told.HasField("chunk"):
                 assert told.chunk.offset == len(text)
                 text += told.chunk.text
-                talker.go_on.set()
+                go_on.set()
     assert text == "".join(talker.words)
     assert (await saga.settled("acme", job_id)).state == Job.STATE_SUCCEEDED
+
+
+async def test_another_executor_tells_it_too(saga: Saga, talker: Talker) -> None:
+    """What was said before it was asked, and what is said from then on, as it comes."""
+    first, second = talker.pause(5), talker.pause(10)
+    execution = await (await execute(saga)).read("chunk")
+    job_id = execution.told[0].accepted.job_id
+    elsewhere = Saga(await saga.services.twin("executor"))
+    request = executor_pb2.WatchJobRequest(account_id="acme", job_id=job_id, live=True)
+    text, state = "", Job.STATE_UNSPECIFIED
+    async with asyncio.timeout(60):
+        async for told in elsewhere.executor.stream(elsewhere.executor_stub.WatchJob, request, 60):
+            if told.HasField("chunk"):
+                assert told.chunk.offset == len(text)
+                text += told.chunk.text
+            else:
+                state = told.job.state
+            if text == "".join(talker.words[:5]):
+                assert state == Job.STATE_RUNNING
+                first.set()
+            if text == "".join(talker.words[:10]):
+                second.set()
+    assert second.is_set()
+    assert "".join(talker.words).startswith(text)
+    assert state == Job.STATE_SUCCEEDED
 
 
 async def test_a_replayed_execution_tells_its_outcome(saga: Saga, talker: Talker) -> None:
@@ -186,12 +211,12 @@ async def test_a_replayed_execution_tells_its_outcome(saga: Saga, talker: Talker
 
 async def test_an_executor_that_stops_ends_its_stream(saga: Saga, talker: Talker) -> None:
     """The job ends with what was said, and what that costs; nobody has to find out what became of it."""
-    talker.pause_at = 5
+    go_on = talker.pause(5)
     execution = await (await execute(saga)).read("chunk")
     job_id = execution.told[0].accepted.job_id
     saga.services.terminate("executor")
     await asyncio.to_thread(saga.services.wait, "executor")
-    talker.go_on.set()
+    go_on.set()
     with contextlib.suppress(Refusal, StopAsyncIteration):
         await execution.read()
     await saga.services.restart("executor")

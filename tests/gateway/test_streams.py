@@ -108,7 +108,7 @@ def speaking(databases: Databases, stage: Stage, tmp_path_factory: pytest.TempPa
             asyncio.run(services.start(*SERVICES))
             yield services
         finally:
-            stage.talker.go_on.set()
+            stage.talker.let_go()
             asyncio.run(services.stop())
 
 
@@ -126,7 +126,7 @@ def talker(stage: Stage) -> Iterator[Talker]:
     """What the provider says in this test."""
     stage.talker = Talker(WORDS)
     yield stage.talker
-    stage.talker.go_on.set()
+    stage.talker.let_go()
 
 
 @contextlib.asynccontextmanager
@@ -147,11 +147,11 @@ async def executing(
 async def test_a_text_is_streamed_as_it_comes(system: System, talker: Talker) -> None:
     """Chunks come before the provider has ended; the outcome is last and what the plain answer would be."""
     account = await system.account()
-    talker.pause_at = 5
+    go_on = talker.pause(5)
     async with executing(system, account, Prefer="respond-async") as stream:
         await stream.read("chunk")
         assert not talker.hung_up.is_set()
-        talker.go_on.set()
+        go_on.set()
         await stream.read()
     assert stream.response.status_code == 200
     assert stream.response.headers["content-type"].startswith(ACCEPT)
@@ -203,7 +203,7 @@ async def test_a_key_streams_its_job_again(system: System, talker: Talker) -> No
 async def test_a_client_that_goes_away_ends_nothing(system: System, talker: Talker) -> None:
     """The job goes on; whoever follows it later is told all from the beginning, and events are counted on."""
     account = await system.account()
-    talker.pause_at = 5
+    go_on = talker.pause(5)
     async with executing(system, account) as stream:
         await stream.read("chunk")
     job_id = stream.told[0].data["job_id"]
@@ -211,7 +211,7 @@ async def test_a_client_that_goes_away_ends_nothing(system: System, talker: Talk
     headers = account.headers | {"Last-Event-ID": stream.told[-1].id}
     async with system.client.stream("GET", path, headers=headers) as response:
         followed = await Stream(response).read("chunk")
-        talker.go_on.set()
+        go_on.set()
         await followed.read()
     number = len(stream.told)
     assert followed.told[0].id == f"{job_id}/{number + 1}"

@@ -1,9 +1,11 @@
 """Real processes of the services, each with a database of its own, on one PostgreSQL and one NATS."""
 
 import asyncio
+import copy
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -12,6 +14,7 @@ import psycopg
 from services.cli.local.addresses import Addresses, choose_addresses
 from services.cli.local.credentials import Credentials, draw, write_secret_files
 from services.cli.local.environment import service_environment
+from services.cli.local.ports import free_ports
 from services.cli.local.services import SERVICES
 from services.cli.local.spawn import guarded
 from services.gateway.bootstrap import ensure_admin_key
@@ -36,6 +39,7 @@ class Services:
         self._own: dict[str, Database] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._peers: list[Peer] = []
+        self._twins: list[Services] = []
         # What the executor is given for providers: keys, and where to call them instead.
         self.providers: dict[str, str] = {}
 
@@ -106,6 +110,17 @@ class Services:
 
             await eventually(is_ready, READY_SECONDS, lambda: f"{name} is not ready:\n{self.last_words(name)}")
 
+    async def twin(self, name: str) -> "Services":
+        """A second process of a service on the same database, at an address of its own."""
+        grpc, ops = free_ports(2)
+        own = self._addresses
+        twin = copy.copy(self)
+        twin._addresses = replace(own, grpc=own.grpc | {name: grpc}, ops=own.ops | {name: ops})
+        twin._processes, twin._peers, twin._twins = {}, [], []
+        self._twins.append(twin)
+        await twin.start(name)
+        return twin
+
     def kill(self, name: str) -> None:
         """Ends a service as a crash would."""
         self._processes[name].kill()
@@ -139,6 +154,10 @@ class Services:
 
     async def stop(self) -> None:
         """Ends everything that still runs and drops the databases."""
+        for twin in self._twins:
+            # They are not its own.
+            twin._own = {}
+            await twin.stop()
         for peer in self._peers:
             await peer.close()
         for process in self._processes.values():
