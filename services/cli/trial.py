@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from services.catalog.manifests.manifest import Manifest, ManifestError
 from services.catalog.schemas import Schema
 from services.cli.errors import Refused
 from services.executor import specs
-from services.executor.jobs import Retry
+from services.executor.jobs import Retry, Terms
 from services.executor.providers.answers import ProviderCall
 from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client, NoAnswerError
@@ -69,6 +70,9 @@ class Trial:
         client = Client({})
         spec = self.spec
         asked = ProviderCall(plan, self.value, self.files, spec.retry is Retry.SAFE, spec.units, spec.misfit)
+        terms = Terms(0, unit=self.manifest.price.unit, quoted_units=self.manifest.limits.units)
+        if meter := spec.meter(json.dumps(self.value).encode(), terms):
+            asked = replace(asked, meter=meter)
         try:
             async with asyncio.timeout(self.manifest.limits.timeout_ms / 1000):
                 return await Providers(client, secrets).run(asked)
