@@ -1,8 +1,8 @@
 """What a streamed call has used so far, counted here: a stream that is cut still has its cost. Pure.
 
 A call that has said nothing has used nothing. Else it has used its input, where the quote reserved that, and what it
-said: characters are counted exactly, tokens by the vocabulary in `material.tokens`. What the provider says it used goes
-before our own count of the input, and of its text where it is more, as what a model thinks is not heard.
+said: characters are counted exactly, tokens by the vocabulary in `material.tokens`. What the provider says it used so far
+goes before our own count of the same.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +36,7 @@ class Meter:
         self._input_units: int | None = None
         self._units_max = units_max
         self._said: dict[str, int] = {}
+        self._counted_by_provider = 0
         self._bytes = 0
         # No unit has less than a byte: so long as fewer bytes came than units are left, nothing needs to be counted.
         self._safe_bytes = (units_max or 0) - len(self._input.encode(errors="replace"))
@@ -58,8 +59,12 @@ class Meter:
         self.text.put(content.decode())
 
     def say(self, part: str, units: int) -> None:
-        """The provider says how many units its `input` or `output` used so far."""
-        self._said[part] = units
+        """The provider says how many units its `input` used, or its `output` so far."""
+        if self._said.get(part) != units:
+            self._said[part] = units
+            self._safe_bytes = 0
+        if part == OUTPUT:
+            self._counted_by_provider = self.text.length
 
     def units(self) -> int:
         """Units used so far, those of the quote at most."""
@@ -74,8 +79,6 @@ class Meter:
         """Whether all that is reserved is used up."""
         if self._units_max is None or self._count is None or not self.has_said:
             return False
-        if sum(self._said.values()) >= self._units_max:
-            return True
         if self._bytes < self._safe_bytes:
             return False
         used = self._used()
@@ -87,7 +90,7 @@ class Meter:
         given = self._said.get(INPUT)
         if given is None:
             given = count(self._input) if self._input_units is None else self._input_units
-        return given + max(self._said.get(OUTPUT, 0), count(self.text.after(0)))
+        return given + self._said.get(OUTPUT, 0) + count(self.text.after(self._counted_by_provider))
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -36,16 +36,21 @@ def test_what_was_said_is_counted(metering: Metering, pieces: list[str], expecte
 
 
 def test_the_provider_knows_better() -> None:
-    """It says what the input was; and of the output, when that is more than what is heard."""
+    """It says what the input was, and the output so far; what comes after that is counted here."""
     meter = Meter(Metering("character", counts_input=True), GIVEN, 1_000)
     meter.say("input", 12)
     assert meter.units() == 0
     meter.put("abcd")
     assert meter.units() == 16
     meter.say("output", 1)
-    assert meter.units() == 16
+    assert meter.units() == 13
+    meter.put("ef")
+    assert meter.units() == 15
     meter.say("output", 30)
     assert meter.units() == 42
+    assert not meter.is_full()
+    meter.say("output", 988)
+    assert meter.is_full()
 
 
 @pytest.mark.parametrize("unit", ["character", "token"])
