@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import cold, execute, limits, tools
+from bench import cold, execute, limits, streams, tools
 from bench.ledger.measurements import measure
 from bench.ledger.size import Size
 
@@ -12,7 +12,14 @@ def engine() -> None:
     measure("engine", Size())
 
 
-MEASUREMENTS = {"cold": cold.run, "execute": execute.run, "limits": limits.run, "tools": tools.run, "engine": engine}
+MEASUREMENTS = {
+    "cold": cold.run,
+    "execute": execute.run,
+    "streams": streams.run,
+    "limits": limits.run,
+    "tools": tools.run,
+    "engine": engine,
+}
 
 
 def main() -> None:

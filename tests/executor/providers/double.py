@@ -43,6 +43,8 @@ def provider(answer: Callable[[Asked], Answer | None]) -> Iterator[Double]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # What is said leaves at once.
+        disable_nagle_algorithm = True
 
         def _any(self) -> None:
             length = int(self.headers.get("content-length", 0))
