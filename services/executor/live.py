@@ -79,8 +79,10 @@ class Live:
         finally:
             self._tell(told)
             meter.text.on_more = lambda: None
-            told.is_ours = False
-            self._drop_unfollowed(told)
+            # A job that was lost and came back here may be called a second time by now.
+            if told.text is meter.text:
+                told.is_ours = False
+                self._drop_unfollowed(told)
 
     async def follow(self, account_id: str, job_id: str) -> AsyncIterator[executor_pb2.Job | executor_pb2.Chunk]:
         """The job as `Watches.follow` tells it, and between, what it says: all of that from its beginning, in order.

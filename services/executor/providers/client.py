@@ -1,7 +1,7 @@
 """Sends requests to providers: httpx with limits on time and size, no redirects, and a look at where it goes."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import replace
 
 import httpx
@@ -110,7 +110,7 @@ class Incoming:
         self._response = response
         self.head = Response(response.status_code, {name.lower(): value for name, value in response.headers.items()})
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The content as it comes; raises NoAnswerError where it is cut, TooLargeError."""
         size = 0
         try:

@@ -1,8 +1,8 @@
 """What a streamed call has used so far, counted here: a stream that is cut still has its cost. Pure.
 
 A call that has said nothing has used nothing. Else it has used its input, where the quote reserved that, and what it
-said: characters are counted exactly, tokens by the vocabulary in `material.tokens`. What the provider says it used so far
-goes before our own count of the same.
+said: characters are counted exactly, tokens by the vocabulary in `material.tokens`. What the provider says it used so
+far goes before our own count of the same.
 """
 
 from collections.abc import Callable, Iterator, Mapping

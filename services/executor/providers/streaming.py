@@ -1,5 +1,6 @@
 """An answer that comes as a stream of events: its text is passed on and metered piece by piece."""
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
@@ -69,11 +70,12 @@ class _Reading:
         """Reads until the end, or until all is used up; answers why it stopped before the end."""
         reader = EventReader(read)
         try:
-            async for piece in incoming.pieces():
-                for event in reader.feed(piece):
-                    self._take(event)
-                    if self._meter.is_full() and not self._is_done:
-                        return LIMIT
+            async with contextlib.aclosing(incoming.pieces()) as pieces:
+                async for piece in pieces:
+                    for event in reader.feed(piece):
+                        self._take(event)
+                        if self._meter.is_full() and not self._is_done:
+                            return LIMIT
             for event in reader.end():
                 self._take(event)
         except (NoAnswerError, UnreadableError, TooLargeError):
