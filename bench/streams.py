@@ -12,7 +12,7 @@ import uvloop
 from bench.report import line, percentile, progress
 from services.runtime import clock
 from tests.executor.providers.double import provider
-from tests.executor.talker import KEY, TOOL, Talker
+from tests.executor.talker import KEY, TOOL, Talker, providers_at
 from tests.harness.stack import Stack
 from tests.harness.waiting import eventually
 
@@ -31,10 +31,7 @@ def run() -> None:
 
 async def _measure(folder: Path) -> None:
     with provider(lambda asked: Talker(WORDS).answer(asked)) as double:
-        stack = Stack(
-            folder / "data",
-            {"SCRIP_SECRET_OPENAI_API_KEY": KEY, "SCRIP_PROVIDER_BASES": f"https://api.openai.com={double.url}"},
-        )
+        stack = Stack(folder / "data", providers_at(double.url))
         try:
             progress("stream: starting the system")
             await stack.start()

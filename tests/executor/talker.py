@@ -84,3 +84,19 @@ class Talker:
             yield b"data: [DONE]\n\n"
         finally:
             self.hung_up.set()
+
+
+class Stage:
+    """Where the talker of each test stands in turn, before services that outlive it."""
+
+    def __init__(self) -> None:
+        self.talker = Talker([])
+
+    def answer(self, asked: Asked) -> Answer:
+        """What the talker of now says."""
+        return self.talker.answer(asked)
+
+
+def providers_at(url: str) -> dict[str, str]:
+    """The environment of an executor that calls a talker at this address."""
+    return {"SCRIP_SECRET_OPENAI_API_KEY": KEY, "SCRIP_PROVIDER_BASES": f"https://api.openai.com={url}"}

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from scrip.executor.v1 import executor_pb2
 
+from services.cli.local import nats
+from services.runtime import topology
 from services.runtime.errors import Refusal
 from tests.executor.providers.double import Double, provider
 from tests.executor.saga import Saga
-from tests.executor.talker import KEY, TOOL, Talker
+from tests.executor.talker import TOOL, Stage, Talker, providers_at
+from tests.harness.databases import Databases
 from tests.harness.processes import Services
 
 Job = executor_pb2.Job
@@ -22,31 +25,59 @@ GIVEN = {"message": MESSAGE, "max_tokens": 100}
 MICROS_PER_TOKEN = 1_200
 
 
-@pytest.fixture
-def talker() -> Talker:
-    """The provider."""
-    return Talker([f"word{number} " for number in range(20)])
+WORDS = [f"word{number} " for number in range(20)]
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """The provider of all tests."""
+    yield Stage()
 
 
 @pytest.fixture
-def double(talker: Talker) -> Iterator[Double]:
-    """Where it listens."""
-    with provider(talker.answer) as double:
-        yield double
-        talker.let_go()
+def talker(stage: Stage) -> Iterator[Talker]:
+    """What the provider says in this test."""
+    stage.talker = Talker(WORDS)
+    yield stage.talker
+    stage.talker.let_go()
 
 
-@pytest.fixture
-async def saga(services: Services, double: Double) -> AsyncIterator[Saga]:
-    """The services, with the provider called at the double."""
-    services.providers = {
-        "SCRIP_SECRET_OPENAI_API_KEY": KEY,
-        "SCRIP_PROVIDER_BASES": f"https://api.openai.com={double.url}",
-    }
+async def begun(services: Services, double: Double) -> None:
+    """The services, with the provider called at the double, and an account."""
+    services.providers = providers_at(double.url)
     await services.start("ledger", "catalog", "executor")
-    saga = Saga(services)
-    await saga.account("acme")
-    yield saga
+    await Saga(services).account("acme")
+
+
+@pytest.fixture(scope="module")
+def shared(databases: Databases, stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """The services, started once for all tests that leave them as they are."""
+    folder = tmp_path_factory.mktemp("streams")
+    (folder / "services").mkdir()
+    with nats.Server.throwaway(folder / "nats") as server, provider(stage.answer) as double:
+        asyncio.run(topology.declare(server.broker.url))
+        services = Services(databases, server.broker.url, folder / "services")
+        try:
+            asyncio.run(begun(services, double))
+            yield services
+        finally:
+            stage.talker.let_go()
+            asyncio.run(services.stop())
+
+
+@pytest.fixture
+async def saga(shared: Services) -> Saga:
+    """Calls to the shared services."""
+    return Saga(shared)
+
+
+@pytest.fixture
+async def own_saga(services: Services, stage: Stage) -> AsyncIterator[Saga]:
+    """Calls to services of this test."""
+    with provider(stage.answer) as double:
+        await begun(services, double)
+        yield Saga(services)
+        stage.talker.let_go()
 
 
 class Execution:
@@ -123,7 +154,7 @@ async def test_what_is_not_told_is_counted(saga: Saga, talker: Talker) -> None:
 async def test_a_cut_stream_costs_what_was_said(saga: Saga, talker: Talker) -> None:
     """Wherever it is cut; before the first word, nothing. Nothing stays reserved."""
     chance = random.Random(7)
-    spent = 0
+    spent = (await saga.credits("acme")).spent_micros
     for cut_at in [0, 10, *(chance.randrange(60, 1_500) for _ in range(8))]:
         talker.sent, talker.cut_at = "", cut_at
         execution = await (await execute(saga)).read()
@@ -170,12 +201,12 @@ async def test_who_follows_goes_and_the_job_goes_on(saga: Saga, talker: Talker) 
     assert (await saga.settled("acme", job_id)).state == Job.STATE_SUCCEEDED
 
 
-async def test_another_executor_tells_it_too(saga: Saga, talker: Talker) -> None:
+async def test_another_executor_tells_it_too(own_saga: Saga, talker: Talker) -> None:
     """What was said before it was asked, and what is said from then on, as it comes."""
     first, second = talker.pause(5), talker.pause(10)
-    execution = await (await execute(saga)).read("chunk")
+    execution = await (await execute(own_saga)).read("chunk")
     job_id = execution.told[0].accepted.job_id
-    elsewhere = Saga(await saga.services.twin("executor"))
+    elsewhere = Saga(await own_saga.services.twin("executor"))
     request = executor_pb2.WatchJobRequest(account_id="acme", job_id=job_id, live=True)
     text, state = "", Job.STATE_UNSPECIFIED
     async with asyncio.timeout(60):
@@ -209,26 +240,26 @@ async def test_a_replayed_execution_tells_its_outcome(saga: Saga, talker: Talker
     assert len(talker.asked) == 1
 
 
-async def test_an_executor_that_stops_ends_its_stream(saga: Saga, talker: Talker) -> None:
+async def test_an_executor_that_stops_ends_its_stream(own_saga: Saga, talker: Talker) -> None:
     """The job ends with what was said, and what that costs; nobody has to find out what became of it."""
     go_on = talker.pause(5)
-    execution = await (await execute(saga)).read("chunk")
+    execution = await (await execute(own_saga)).read("chunk")
     job_id = execution.told[0].accepted.job_id
-    saga.services.terminate("executor")
-    await asyncio.to_thread(saga.services.wait, "executor")
+    own_saga.services.terminate("executor")
+    await asyncio.to_thread(own_saga.services.wait, "executor")
     go_on.set()
     with contextlib.suppress(Refusal, StopAsyncIteration):
         await execution.read()
-    await saga.services.restart("executor")
-    job = await saga.settled("acme", job_id)
+    await own_saga.services.restart("executor")
+    job = await own_saga.settled("acme", job_id)
     assert (job.state, job.error.reason) == (Job.STATE_FAILED, "STREAM_CUT")
     assert 0 < job.captured_micros < job.reserved_micros
 
 
-async def test_without_nats_the_outcome_comes_all_the_same(saga: Saga, talker: Talker, nats_server: Any) -> None:
+async def test_without_nats_the_outcome_comes_all_the_same(own_saga: Saga, talker: Talker, nats_server: Any) -> None:
     """And on the executor that runs the job, the text too."""
     nats_server.kill()
-    execution = await (await execute(saga)).read()
+    execution = await (await execute(own_saga)).read()
     assert execution.outcome.state == Job.STATE_SUCCEEDED
     assert execution.text == "".join(talker.words)
 

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
+from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 
 from services.gateway import live, sse
 from services.gateway.departures import Departures
 from services.gateway.live import Accepted, Chunk, Event, LiveJobs, Outcome, Progress
 from services.gateway.sse import Streams
+from services.gateway.tool_copies import ToolCopies
 from services.gateway.waiting import Waits
 from services.runtime.errors import Refusal, unavailable
 from services.runtime.pulling import Pulled
@@ -196,3 +198,25 @@ async def test_an_item_that_is_late_is_not_lost() -> None:
         assert await pulled.next(5) == 1
         with pytest.raises(ValueError, match="no more"):
             await pulled.next(5)
+
+
+class OneTool:
+    """A catalog that knows one tool."""
+
+    def __init__(self, run_json: bytes) -> None:
+        self.peer = self.stub = self
+        self.GetTool = None
+        self._tool = catalog_pb2.Tool(slug="talk", run_json=run_json)
+
+    async def call(self, *_: object) -> catalog_pb2.GetToolResponse:
+        """The tool."""
+        return catalog_pb2.GetToolResponse(tool=self._tool)
+
+
+@pytest.mark.parametrize(
+    ("run_json", "expected"),
+    [(b"", False), (b"{}", False), (b'{"on_disconnect": "continue"}', False), (b'{"on_disconnect": "cancel"}', True)],
+)
+async def test_a_tool_says_whether_a_client_that_goes_away_cancels_it(run_json: bytes, expected: bool) -> None:
+    """Where it says nothing, the job goes on."""
+    assert await ToolCopies(cast("Any", OneTool(run_json))).cancels_on_disconnect("talk") is expected

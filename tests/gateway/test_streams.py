@@ -15,8 +15,8 @@ from services.cli.local import nats
 from services.gateway import sse
 from services.runtime import topology
 from services.runtime.errors import Refusal
-from tests.executor.providers.double import Asked, provider
-from tests.executor.talker import KEY, TOOL, Talker
+from tests.executor.providers.double import provider
+from tests.executor.talker import TOOL, Stage, Talker, providers_at
 from tests.gateway.conftest import SERVICES, Account, System, problem
 from tests.harness.databases import Databases
 from tests.harness.processes import Services
@@ -26,17 +26,6 @@ GIVEN = {"message": "What is a semaphore? One sentence.", "max_tokens": 100}
 WORDS = [f"word{number} " for number in range(20)]
 TEXT = "".join(WORDS)
 ACCEPT = "text/event-stream"
-
-
-class Stage:
-    """Where the talker of each test stands in turn."""
-
-    def __init__(self) -> None:
-        self.talker = Talker(WORDS)
-
-    def answer(self, asked: Asked) -> Any:
-        """What the talker of now says."""
-        return self.talker.answer(asked)
 
 
 @dataclass
@@ -100,10 +89,7 @@ def speaking(databases: Databases, stage: Stage, tmp_path_factory: pytest.TempPa
     with nats.Server.throwaway(folder / "nats") as server, provider(stage.answer) as double:
         asyncio.run(topology.declare(server.broker.url))
         services = Services(databases, server.broker.url, folder / "services")
-        services.providers = {
-            "SCRIP_SECRET_OPENAI_API_KEY": KEY,
-            "SCRIP_PROVIDER_BASES": f"https://api.openai.com={double.url}",
-        }
+        services.providers = providers_at(double.url)
         try:
             asyncio.run(services.start(*SERVICES))
             yield services
