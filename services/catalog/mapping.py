@@ -13,6 +13,7 @@ from services.catalog.quoting import Priced
 from services.catalog.snapshot import View
 from services.catalog.tool import Tool, ToolVersion, dump
 from services.runtime import clock
+from services.runtime.tariff import Rate
 
 _CHARGES = {
     "nothing": catalog_pb2.CHARGE_NOTHING,
@@ -118,7 +119,7 @@ def quote_message(priced: Priced) -> catalog_pb2.Quote:
         version=claims.version,
         price_version=claims.price_version,
         price=price_message(priced.price),
-        units={priced.price.unit: claims.units} if priced.price.unit else {},
+        units=claims.units,
         exact=claims.exact,
         amount_micros=claims.amount_micros,
         amount_max_micros=claims.amount_max_micros,
@@ -131,12 +132,23 @@ def quote_message(priced: Priced) -> catalog_pb2.Quote:
 
 def price_message(price: Price) -> catalog_pb2.Price:
     """A price."""
+    tariff = price.tariff
     return catalog_pb2.Price(
-        base_micros=price.base_micros,
-        per_unit_micros=price.per_unit_micros,
-        unit=price.unit,
-        minimum_micros=price.minimum_micros,
+        base_micros=tariff.base,
+        per_unit_micros=tariff.rates[0].micros if price.sole_unit else 0,
+        unit=price.sole_unit,
+        minimum_micros=tariff.minimum,
         charging=_charging_message(price.charging),
+        rates=map(_rate_message, tariff.rates),
+        variants=[
+            catalog_pb2.PriceVariant(
+                when=variant.when,
+                base_micros=variant.tariff.base,
+                minimum_micros=variant.tariff.minimum,
+                rates=map(_rate_message, variant.tariff.rates),
+            )
+            for variant in price.variants
+        ],
     )
 
 
@@ -159,6 +171,11 @@ def files_of(request: catalog_pb2.QuotePriceRequest) -> list[File]:
 def reason_word(number: int) -> str | None:
     """Why a tool cannot run, as it is stored: empty where it can, None for a number this program does not know."""
     return _REASON_WORDS.get(number)
+
+
+def _rate_message(rate: Rate) -> catalog_pb2.UnitRate:
+    tiers = [catalog_pb2.PriceTier(above=tier.above, micros=tier.micros) for tier in rate.tiers]
+    return catalog_pb2.UnitRate(unit=rate.unit, micros=rate.micros, per=rate.per, tiers=tiers)
 
 
 def _charging_message(charging: Charging) -> catalog_pb2.ChargingRules:

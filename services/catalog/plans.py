@@ -101,8 +101,9 @@ def compare(row: ToolRow | None, manifest: Manifest) -> Plan:
 
 def misfits(content: Content, manifest_price: Form, price: PricePart) -> Iterator[tuple[str, str]]:
     """Why a tool cannot have a price in the place of its manifest's, as path and text; nothing where it can."""
-    if price.unit != manifest_price["unit"]:
-        yield "price.unit", f"must be {manifest_price['unit'] or 'empty'}, as the manifest says"
+    counted = PricePart.model_validate(manifest_price).units
+    if price.units != counted:
+        yield "price.unit", f"must be {', '.join(sorted(counted)) or 'empty'}, as the manifest says"
     yield from rules.problems(Manifest.model_construct(**(dict(content) | {"price": price})))
 
 

@@ -77,14 +77,9 @@ async def take_effect(pool: Pool, log: EventLog, now: datetime) -> None:
 
 async def insert(change: Change, slug: str, price_version: int, form: Form, origin: str) -> None:
     """Adds a price that comes into force."""
-    price = plans.price_of(form)
     await change.connection.execute(
-        "INSERT INTO price (slug, price_version, base_micros, per_unit_micros, unit, minimum_micros, charging, origin,"
-        " created_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            *(slug, price_version, price.base_micros, price.per_unit_micros, price.unit, price.minimum_micros),
-            *(Jsonb(form["charging"]), origin, change.at),
-        ),
+        "INSERT INTO price (slug, price_version, form, origin, created_at) VALUES (%s, %s, %s, %s, %s)",
+        (slug, price_version, Jsonb(form), origin, change.at),
     )
 
 

@@ -1,7 +1,11 @@
 """What a call costs: exact integers of microcredits, never a float. Pure."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
+
+from services.runtime.expressions import ExpressionError, evaluate
+from services.runtime.tariff import Tariff
 
 MICROS_PER_CREDIT = 1_000_000
 PLACES_MAX = 6
@@ -27,14 +31,46 @@ class Charging:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """What a call costs, in microcredits; `unit` is empty where nothing is measured."""
+class Variant:
+    """What a call costs for whose input the JMESPath `when` is true."""
 
-    base_micros: int
-    per_unit_micros: int
-    unit: str
-    minimum_micros: int
+    when: str
+    tariff: Tariff
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a call costs, and what of that each ending does. The first variant that fits takes the tariff's place."""
+
+    tariff: Tariff
     charging: Charging
+    variants: tuple[Variant, ...] = ()
+
+    @property
+    def tariffs(self) -> list[Tariff]:
+        """All that a call may cost."""
+        return [self.tariff, *(variant.tariff for variant in self.variants)]
+
+    @property
+    def sole_unit(self) -> str:
+        """The unit, where there is one and no other."""
+        rates = self.tariff.rates
+        return rates[0].unit if len(rates) == 1 else ""
+
+    def of(self, value: dict[str, Any]) -> "Price":
+        """The price of a call with this (valid) input: without variants."""
+        if not self.variants:
+            return self
+        fitting = (variant.tariff for variant in self.variants if _is_true(variant.when, value))
+        return replace(self, tariff=next(fitting, self.tariff), variants=())
+
+
+def _is_true(expression: str, value: dict[str, Any]) -> bool:
+    """Of an input it cannot be applied to, nothing is true."""
+    try:
+        return bool(evaluate(expression, {"input": value}))
+    except ExpressionError:
+        return False
 
 
 def parse_credits(text: str) -> int:
@@ -46,14 +82,6 @@ def parse_credits(text: str) -> int:
     if micros > MICROS_MAX:
         raise ValueError(f"is more than {MICROS_MAX // MICROS_PER_CREDIT} credits")
     return micros
-
-
-def amount(price: Price, units: int) -> int:
-    """Microcredits of a call that used `units`: max(minimum, base + per_unit × units). Grows with `units`.
-
-    A unit's price has six places at most, so the product is exact and there is nothing to round.
-    """
-    return max(price.minimum_micros, price.base_micros + price.per_unit_micros * units)
 
 
 def started_megabytes(size_bytes: int) -> int:

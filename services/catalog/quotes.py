@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import hmac
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +20,12 @@ VALID_SECONDS = 300
 NONCE_BYTES = 16
 KEY_BYTES_MIN = 32
 _MAC_BYTES = 32
-_FORM = 1
+_FORM = 2
 _JOB_ID_CHARS = 26
-# form, nonce, version, price version, exact, units, amount, amount at most, expiry in µs, digest, bytes of the account
-_HEAD = struct.Struct(f">B{NONCE_BYTES}sII?qqqq32sB")
+# form, nonce, version, price version, exact, amount, amount at most, expiry in µs, digest, bytes of account and tool
+_HEAD = struct.Struct(f">B{NONCE_BYTES}sII?qqq32sBB")
+# units, bytes of their name, which follows
+_UNITS = struct.Struct(">qB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Claims:
     tool: str
     version: int
     price_version: int
-    units: int
+    units: Mapping[str, int]
     exact: bool
     amount_micros: int
     amount_max_micros: int
@@ -59,15 +61,16 @@ def sign(claims: Claims, keys: Sequence[bytes]) -> str:
             claims.version,
             claims.price_version,
             claims.exact,
-            claims.units,
             claims.amount_micros,
             claims.amount_max_micros,
             claims.expires_at_us,
             bytes.fromhex(claims.input_digest),
             len(account),
+            len(tool),
         )
         + account
         + tool
+        + b"".join(_UNITS.pack(n, len(unit.encode())) + unit.encode() for unit, n in claims.units.items())
     )
     return _encode(body + _mac(keys[0], body))
 
@@ -88,23 +91,31 @@ def verify(token: str, keys: Sequence[bytes]) -> Claims | None:
         return None
     if body[0] != _FORM:
         return None
-    _, nonce, version, price_version, exact, units, amount, amount_max, expiry, digest, account_n = _HEAD.unpack_from(
+    _, nonce, version, price_version, exact, amount, amount_max, expiry, digest, account_n, tool_n = _HEAD.unpack_from(
         body
     )
     names = body[_HEAD.size :]
     return Claims(
         nonce=nonce,
         account_id=names[:account_n].decode(),
-        tool=names[account_n:].decode(),
+        tool=names[account_n : account_n + tool_n].decode(),
         version=version,
         price_version=price_version,
-        units=units,
+        units=dict(_units(names[account_n + tool_n :])),
         exact=exact,
         amount_micros=amount,
         amount_max_micros=amount_max,
         input_digest=digest.hex(),
         expires_at_us=expiry,
     )
+
+
+def _units(body: bytes) -> Iterator[tuple[str, int]]:
+    while body:
+        n, length = _UNITS.unpack_from(body)
+        end = _UNITS.size + length
+        yield body[_UNITS.size : end].decode(), n
+        body = body[end:]
 
 
 def read_keys(path: Path) -> tuple[bytes, ...]:

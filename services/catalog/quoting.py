@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.catalog import inputs, pricing, quotes, refusals
+from services.catalog import inputs, quotes, refusals
 from services.catalog.inputs import CheckedInput, File
 from services.catalog.pricing import Price
 from services.catalog.quotes import Claims
@@ -27,6 +27,7 @@ class Priced:
     quote_id: str
     claims: Claims
     price: Price
+    """Of this input: without variants."""
     version: ToolVersion
 
 
@@ -67,12 +68,14 @@ class Quoter:
         return await self._snapshot.version(slug, claims.version) or tool.current
 
     def _make(self, account_id: str, tool: Tool, checked: CheckedInput) -> Priced:
-        version = tool.current
-        units, exact = version.measure(checked.value, checked.size_bytes)
+        version, price = tool.current, tool.price.of(checked.value)
+        measured, exact = version.measure(checked.value, checked.size_bytes)
+        units = price.tariff.named(measured)
         units_max = version.content.limits.units
-        if units_max and units > units_max:
-            raise refusals.too_large("the input", units_max, units, tool.price.unit)
-        micros = pricing.amount(tool.price, units)
+        for unit, n in units.items():
+            if units_max and n > units_max:
+                raise refusals.too_large("the input", units_max, n, unit)
+        micros = price.tariff.amount(units)
         claims = Claims(
             nonce=ids.random_bytes(quotes.NONCE_BYTES),
             account_id=account_id,
@@ -86,7 +89,7 @@ class Quoter:
             input_digest=checked.digest,
             expires_at_us=clock.now_us() + quotes.VALID_SECONDS * clock.MICROS_PER_SECOND,
         )
-        return Priced(quotes.sign(claims, self._keys), claims, tool.price, version)
+        return Priced(quotes.sign(claims, self._keys), claims, price, version)
 
     async def _again(
         self, quote_id: str, claims: Claims, account_id: str, version: ToolVersion, checked: CheckedInput
@@ -101,7 +104,7 @@ class Quoter:
         if price is None or claims.version != version.version:
             # Signed by us, of a catalog whose database was since replaced by an older one.
             raise refusals.quote_malformed()
-        return Priced(quote_id, claims, price, version)
+        return Priced(quote_id, claims, price.of(checked.value), version)
 
 
 async def _check(version: ToolVersion, input_json: bytes, files: Sequence[File]) -> CheckedInput:

@@ -17,7 +17,7 @@ from services.catalog.availability import GOOD_SECONDS
 from services.catalog.categories import Category
 from services.catalog.manifests.manifest import Content
 from services.catalog.manifests.price import PricePart
-from services.catalog.pricing import Charging, Price
+from services.catalog.pricing import Price
 from services.catalog.tool import Scheduled, Tool, ToolVersion
 from services.runtime.postgres import Pool
 
@@ -26,7 +26,7 @@ SHARD = 0
 AVAILABILITY_HOURS = 1
 
 _VERSION = "v.slug, v.version, v.digest, v.content, v.created_at"
-PRICE_COLUMNS = "p.price_version, p.base_micros, p.per_unit_micros, p.unit, p.minimum_micros, p.charging, p.origin"
+PRICE_COLUMNS = "p.price_version, p.form, p.origin"
 _TOOL = f"t.enabled, t.manifest_price, t.operator_price, t.scheduled_price, t.scheduled_at, {_VERSION}, {PRICE_COLUMNS}"
 _IN_FORCE = "LEFT JOIN tool_version v USING (slug, version) LEFT JOIN price p USING (slug, price_version)"
 
@@ -53,17 +53,12 @@ class PriceRow:
     """A row of `price`."""
 
     price_version: int
-    base_micros: int
-    per_unit_micros: int
-    unit: str
-    minimum_micros: int
-    charging: dict[str, str]
+    form: dict[str, Any]
     origin: str
 
     def made(self) -> Price:
         """The price itself."""
-        charging = Charging(**self.charging)
-        return Price(self.base_micros, self.per_unit_micros, self.unit, self.minimum_micros, charging)
+        return PricePart.model_validate(self.form).price()
 
 
 @dataclass(frozen=True, slots=True)

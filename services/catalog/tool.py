@@ -39,8 +39,8 @@ class ToolVersion:
         content = self.content
         return "\n".join((content.slug, content.name, content.description, *content.tags)).casefold()
 
-    def measure(self, value: dict[str, Any], size_bytes: int) -> tuple[int, bool]:
-        """Units of a call with this (valid) input, and whether they are exact or an upper bound."""
+    def measure(self, value: dict[str, Any], size_bytes: int) -> tuple[dict[str, int], bool]:
+        """Units of a call with this (valid) input, by name, and whether they are exact or an upper bound."""
         return measuring.units_of(self.content.measure, value, size_bytes, self.content.limits.units)
 
 

@@ -6,6 +6,7 @@ import click
 
 from services.cli.commands.accounts import accounts
 from services.cli.commands.balance import balance
+from services.cli.commands.categories import categories
 from services.cli.commands.corrections import adjust, refund, transfer, void
 from services.cli.commands.execute import execute
 from services.cli.commands.grant import grant
@@ -43,7 +44,7 @@ Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 unreachable.
 SENTENCE_MAX = 200
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Run": (run, migrate),
-    "Use": (tools, execute),
+    "Use": (tools, categories, execute),
     "See credits": (balance, statement, grants, reservations, explain),
     "Manage accounts and credits": (accounts, keys, grant, void, refund, adjust, transfer),
     "Prove the ledger": (totals, verify, replay, snapshot, log),

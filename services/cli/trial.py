@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from services.catalog import data_urls, measuring, pricing, schemas
+from services.catalog import data_urls, measuring, schemas
 from services.catalog.manifests import files as manifest_files
 from services.catalog.manifests.manifest import Manifest, ManifestError
 from services.catalog.schemas import Schema
@@ -22,6 +22,7 @@ from services.executor.providers.files import File, input_file
 from services.executor.providers.requests import Request, rendered, signed
 from services.executor.providers.secrets import MASK, Secrets
 from services.executor.worker import ToolAnswer, ToolCall, run_tool
+from services.runtime.tariff import Tariff
 
 
 class Trial:
@@ -46,11 +47,16 @@ class Trial:
         self.value = checked
         self.spec = specs.parse(json.dumps(manifest.run_spec()).encode(), json.dumps(manifest.output_schema).encode())
 
-    def price(self) -> tuple[int, bool]:
-        """Microcredits it costs, or costs at most; and whether that is exact."""
+    @property
+    def tariff(self) -> Tariff:
+        """What it costs with this input."""
+        return self.manifest.price.price().of(self.value).tariff
+
+    def price(self, used: Mapping[str, int] | None = None) -> tuple[int, bool]:
+        """Microcredits it costs, or costs at most; and whether that is exact. `used`: units that were measured."""
         size = len(json.dumps(self.value)) + sum(file["size"] for file in self.files.values())
         units, exact = measuring.units_of(self.manifest.measure, self.value, size, self.manifest.limits.units)
-        return pricing.amount(self.manifest.price.price(), units), exact
+        return self.tariff.amount(self.tariff.named(units | dict(used or {}))), exact or used is not None
 
     def request(self) -> Request:
         """The first request, its secret masked."""
@@ -65,13 +71,12 @@ class Trial:
         plan = self.spec.http
         if plan is None:
             contents = {name: file.data for name, file in self.files.items()}
-            call = ToolCall(self.spec.handler, json.dumps(self.value).encode(), contents, self.spec.units_pointer)
+            call = ToolCall(self.spec.handler, json.dumps(self.value).encode(), contents, dict(self.spec.pointers))
             return await asyncio.to_thread(run_tool, call)
         client = Client({})
         spec = self.spec
         asked = ProviderCall(plan, self.value, self.files, spec.retry is Retry.SAFE, spec.units, spec.misfit)
-        terms = Terms(0, unit=self.manifest.price.unit, quoted_units=self.manifest.limits.units)
-        if meter := spec.meter(json.dumps(self.value).encode(), terms):
+        if meter := spec.meter(json.dumps(self.value).encode(), Terms(0, self.tariff)):
             asked = replace(asked, meter=meter)
         try:
             async with asyncio.timeout(self.manifest.limits.timeout_ms / 1000):

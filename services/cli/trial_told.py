@@ -6,7 +6,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from services.catalog import pricing
 from services.cli.output import Output
 from services.cli.settings import read_settings
 from services.cli.trial import Trial, manifest_of, refused
@@ -90,13 +89,10 @@ def _tell_answer(output: Output, trial: Trial, answer: ToolAnswer) -> None:
         raise refused(answer.reason or answer.answer.upper(), detail)
     made = json.loads(answer.output_json)
     if output.as_json:
-        output.json_object({"output": made, "units": answer.units})
+        output.json_object({"output": made, "units": trial.tariff.named(answer.units or {})})
     else:
         output.line(json.dumps(_short(made), ensure_ascii=False, indent=2))
-    micros, exact = trial.price()
-    if answer.units is not None:
-        micros, exact = pricing.amount(trial.manifest.price.price(), answer.units), True
-    output.note(f"It would have cost {_cost(micros, exact)}.")
+    output.note(f"It would have cost {_cost(*trial.price(answer.units))}.")
 
 
 def _cost(micros: int, exact: bool) -> str:

@@ -1,5 +1,7 @@
 """What a step of a job becomes after whatever happened to its call; pure."""
 
+from collections.abc import Mapping
+
 from services.executor.jobs import Ending, Retry, State, Terms, Transition, after_lost_attempt, ended
 from services.executor.worker import Answer, ToolAnswer
 
@@ -47,7 +49,7 @@ def answered(key: Key, terms: Terms, answer: ToolAnswer, duration_ms: int) -> Tr
 
 
 def timed_out(
-    key: Key, terms: Terms, timeout_seconds: float, duration_ms: int, metered: int | None = None
+    key: Key, terms: Terms, timeout_seconds: float, duration_ms: int, metered: Mapping[str, int] | None = None
 ) -> Transition:
     """The end of a job whose call was stopped at its time limit."""
     return ended(
@@ -63,7 +65,7 @@ def timed_out(
     )
 
 
-def cut_here(key: Key, terms: Terms, metered: int, duration_ms: int) -> Transition:
+def cut_here(key: Key, terms: Terms, metered: Mapping[str, int], duration_ms: int) -> Transition:
     """This executor stops, and with it the stream it reads: the provider goes no further, and what came is known."""
     return ended(
         *key,

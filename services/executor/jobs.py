@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from services.runtime.tariff import Tariff
+
 ATTEMPTS_MAX = 3
 
 
@@ -83,12 +85,8 @@ class Terms:
     """What a job was quoted at; amounts in microcredits."""
 
     reserved: int
-    base: int = 0
-    per_unit: int = 0
-    minimum: int = 0
-    unit: str = ""
-    """The word for one unit; empty: the price knows no units."""
-    quoted_units: int = 0
+    tariff: Tariff = field(default_factory=Tariff)
+    quoted_units: Mapping[str, int] = field(default_factory=dict)
     charges: Mapping[Ending, Charge] = field(default_factory=dict)
     """By ending; what is not named costs nothing."""
 
@@ -106,12 +104,7 @@ class Cost:
         return self.charge - self.shortfall
 
 
-def price_of(terms: Terms, units: int) -> int:
-    """The price of so many units, microcredits."""
-    return max(terms.minimum, terms.base + terms.per_unit * units)
-
-
-def cost_of(terms: Terms, ending: Ending, units: int) -> Cost:
+def cost_of(terms: Terms, ending: Ending, units: Mapping[str, int]) -> Cost:
     """What an ending costs with `units` measured. A tool that was never called costs nothing, whatever its rules, and
     so does one that is charged by what it used, did not succeed and used nothing."""
     rule = Charge.NOTHING if ending is Ending.NOT_RUN else terms.charges.get(ending, Charge.NOTHING)
@@ -119,10 +112,10 @@ def cost_of(terms: Terms, ending: Ending, units: int) -> Cost:
         case Charge.NOTHING:
             charge = 0
         case Charge.BASE:
-            charge = terms.base
+            charge = terms.tariff.base
         case Charge.MEASURED:
-            used_nothing = terms.unit and not units and ending is not Ending.SUCCEEDED
-            charge = 0 if used_nothing else price_of(terms, units)
+            used_nothing = terms.tariff.rates and not any(units.values()) and ending is not Ending.SUCCEEDED
+            charge = 0 if used_nothing else terms.tariff.amount(units)
     return Cost(charge, max(charge - terms.reserved, 0))
 
 
@@ -167,13 +160,13 @@ def ended(
     reason: str = "",
     message: str = "",
     output_json: bytes | None = None,
-    measured: int | None = None,
+    measured: Mapping[str, int] | None = None,
     duration_ms: int = 0,
     provider_request_id: str = "",
     provider_status: int = 0,
 ) -> Transition:
-    """The end of a job, with its price; `measured` units, or those of the quote."""
-    units = terms.quoted_units if measured is None else measured
+    """The end of a job, with its price; `measured` units, and of what was not measured those of the quote."""
+    units = {**terms.quoted_units, **terms.tariff.named(measured or {})}
     return Transition(
         job_id=job_id,
         fence=fence,
@@ -183,7 +176,7 @@ def ended(
         reason=reason,
         message=message,
         output_json=output_json,
-        units={terms.unit: units} if terms.unit else {},
+        units=units,
         duration_ms=duration_ms,
         cost=cost_of(terms, ending, units),
         provider_request_id=provider_request_id,

@@ -44,7 +44,7 @@ class Held:
         return self.claim.job.job_id, self.claim.job.fence
 
     @property
-    def metered(self) -> int | None:
+    def metered(self) -> dict[str, int] | None:
         """Units used so far; None where they are not counted here."""
         return self.meter.units() if self.meter else None
 

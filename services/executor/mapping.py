@@ -6,6 +6,7 @@ from scrip.ledger.v1 import ledger_pb2
 
 from services.executor.jobs import Charge, Ending, Terms
 from services.executor.store.rows import Job
+from services.runtime.tariff import Rate, Tariff, Tier
 
 _CHARGES = {
     catalog_pb2.CHARGE_NOTHING: Charge.NOTHING,
@@ -27,13 +28,21 @@ def terms_of(quote: catalog_pb2.Quote) -> Terms:
     }
     return Terms(
         reserved=quote.amount_max_micros,
-        base=quote.price.base_micros,
-        per_unit=quote.price.per_unit_micros,
-        minimum=quote.price.minimum_micros,
-        unit=quote.price.unit,
-        quoted_units=quote.units.get(quote.price.unit, 0),
+        tariff=_tariff_of(quote.price),
+        quoted_units=dict(quote.units),
         charges={ending: _CHARGES.get(rule, Charge.NOTHING) for ending, rule in charges.items()},
     )
+
+
+def _tariff_of(price: catalog_pb2.Price) -> Tariff:
+    rates = [
+        Rate(rate.unit, rate.micros, max(rate.per, 1), tuple(Tier(tier.above, tier.micros) for tier in rate.tiers))
+        for rate in price.rates
+    ]
+    if not rates and price.unit:
+        # A quote of before there were rates.
+        rates = [Rate(price.unit, price.per_unit_micros)]
+    return Tariff(price.base_micros, price.minimum_micros, tuple(rates))
 
 
 def stored_terms(quote: bytes) -> Terms:

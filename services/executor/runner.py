@@ -40,7 +40,7 @@ class Runner:
         """
         if spec.http is not None:
             return await self._ask(spec, spec.http, claim, timeout_seconds, meter)
-        call = ToolCall(spec.handler, claim.input_json, claim.files, spec.units_pointer)
+        call = ToolCall(spec.handler, claim.input_json, claim.files, dict(spec.pointers))
         return await self._tool_processes.run(call, timeout_seconds)
 
     async def _ask(

@@ -12,12 +12,13 @@ from scrip.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from services.executor.jobs import Retry, Terms
 from services.executor.material import tokens
 from services.executor.output_schema import misfit_of
-from services.executor.providers.metering import Meter, Metering
+from services.executor.providers.metering import Counted, Meter
 from services.executor.providers.plan import HttpPlan, plan_of
 from services.executor.providers.secrets import Secrets
 from services.executor.worker import HANDLERS
 from services.runtime import clock
 from services.runtime.grpc_client import Peer
+from services.runtime.tariff import SOLE
 
 if TYPE_CHECKING:
     from scrip.catalog.v1.catalog_pb2_grpc import CatalogServiceAsyncStub
@@ -42,27 +43,26 @@ class RunSpec:
     http: HttpPlan | None = None
     """How its provider is called, where it has one."""
     units: Mapping[str, str] = field(default_factory=dict)
-    """By unit: expression over the provider's answer for how many were used."""
+    """By unit: expression over the provider's answer for how many were used. Of units that are neither here nor in
+    `pointers`, the quote's are exact."""
     misfit: Callable[[Any], str] = lambda _output: ""
     """What in a provider's output is not as the tool's schema says; empty: nothing."""
-    units_pointer: str = ""
-    """Where the output says the units used; empty: the quote's are exact."""
-    charges_input: bool = False
-    """Whether a quote reserves units for the texts of the input."""
+    pointers: Mapping[str, str] = field(default_factory=dict)
+    """By unit: where a handler's output says how many were used."""
+    counted: Mapping[str, Counted] = field(default_factory=dict)
+    """By unit: what of it can be counted while a provider's answer comes."""
 
     def meter(self, input_json: bytes, terms: Terms) -> Meter | None:
         """What meters one call with that input; None where the answer is not read as it comes."""
         if self.http is None or self.http.response.stream is None:
             return None
-        return Meter(
-            Metering(terms.unit if self.units else "", self.charges_input), json.loads(input_json), terms.quoted_units
-        )
+        return Meter(terms.tariff.named(self.counted), json.loads(input_json), terms.quoted_units)
 
 
 def parse(run_json: bytes, output_schema_json: bytes = b"true") -> RunSpec:
     """The spec of a `run_json`; members it does not know are for other kinds of executors."""
     run: dict[str, Any] = json.loads(run_json or b"{}")
-    measure = run.get("measure") or {}
+    measures = _measures_of(run.get("measure") or {})
     try:
         http = plan_of(run) if run.get("kind") == "http" else None
     except (KeyError, TypeError):
@@ -76,10 +76,22 @@ def parse(run_json: bytes, output_schema_json: bytes = b"true") -> RunSpec:
         programs=tuple(run.get("programs", ())),
         http=http,
         misfit=misfit_of(output_schema_json if http else b"true"),
-        units={run.get("unit", "unit"): measure["value"]} if measure.get("from") == "response" else {},
-        units_pointer=measure.get("pointer", "") if measure.get("from") == "output" else "",
-        charges_input=bool(measure.get("and_characters")),
+        units={unit: one["value"] for unit, one in measures.items() if one.get("from") == "response"},
+        pointers={unit: one["pointer"] for unit, one in measures.items() if one.get("from") == "output"},
+        counted={unit: _counted(one) for unit, one in measures.items() if one.get("from") == "response"},
     )
+
+
+def _measures_of(measure: dict[str, Any]) -> dict[str, Any]:
+    """By unit; one that is measured alone has no name here."""
+    each: dict[str, Any] = measure.get("units", {})
+    return each if measure.get("from") == "each" else {SOLE: measure}
+
+
+def _counted(measure: dict[str, Any]) -> Counted:
+    """What a quote reserves a unit for is what it is counted in."""
+    of_input = bool(measure.get("and_characters"))
+    return Counted(input=of_input, output=not of_input or bool(measure.get("at_most") or measure.get("default")))
 
 
 def obstacle(spec: RunSpec, secrets: Secrets) -> catalog_pb2.UnavailableReason:

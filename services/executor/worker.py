@@ -37,8 +37,8 @@ class ToolCall:
     input_json: bytes
     files: dict[str, bytes] = field(default_factory=dict)
     """Content by property."""
-    units_pointer: str = ""
-    """JSON pointer to the number of units in the output; empty: units are not measured there."""
+    units: dict[str, str] = field(default_factory=dict)
+    """By unit: JSON pointer to how many were used, in the output."""
 
 
 class Answer(StrEnum):
@@ -57,7 +57,8 @@ class ToolAnswer:
 
     answer: Answer
     output_json: bytes = b""
-    units: int | None = None
+    units: dict[str, int] | None = None
+    """Used, by name (services/runtime/tariff.py); None: not measured."""
     reason: str = ""
     """A stable word: the tool's own where it rejected the input, the job's where the call failed."""
     message: str = ""
@@ -103,7 +104,7 @@ def run_tool(call: ToolCall) -> ToolAnswer:
     try:
         handler = importlib.import_module(f"{HANDLERS}.{call.handler}")
         output = handler.run(json.loads(call.input_json), call.files)
-        return _output(output, call.units_pointer)
+        return _output(output, call.units)
     except ToolError as error:
         return ToolAnswer(Answer.REJECTED, reason=_plain(error.reason), message=_plain(error.message))
     except MemoryError:
@@ -113,7 +114,7 @@ def run_tool(call: ToolCall) -> ToolAnswer:
         return ToolAnswer(Answer.FAILED, message="the tool failed on this input", detail=detail)
 
 
-def _output(output: Any, units_pointer: str) -> ToolAnswer:
+def _output(output: Any, pointers: dict[str, str]) -> ToolAnswer:
     if not isinstance(output, dict):
         detail = f"run() returned {type(output).__name__}"
         return ToolAnswer(Answer.FAILED, message="the tool gave no JSON object", detail=detail)
@@ -121,14 +122,15 @@ def _output(output: Any, units_pointer: str) -> ToolAnswer:
     if len(encoded) > OUTPUT_BYTES_MAX:
         message = f"the output has {len(encoded):,} bytes; at most {OUTPUT_BYTES_MAX:,} can be handed out"
         return ToolAnswer(Answer.TOO_LARGE, message=message)
-    if not units_pointer:
-        return ToolAnswer(Answer.OUTPUT, encoded)
-    found = _at(output, units_pointer)
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < 2**53:
-        detail = f"{units_pointer} of the output is {found!r:.100}"
-        return ToolAnswer(Answer.FAILED, message="the tool did not say what it used", detail=detail)
-    # Started units count.
-    return ToolAnswer(Answer.OUTPUT, encoded, units=math.ceil(found))
+    units = {}
+    for unit, pointer in pointers.items():
+        found = _at(output, pointer)
+        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < 2**53:
+            detail = f"{pointer} of the output is {found!r:.100}"
+            return ToolAnswer(Answer.FAILED, message="the tool did not say what it used", detail=detail)
+        # Started units count.
+        units[unit] = math.ceil(found)
+    return ToolAnswer(Answer.OUTPUT, encoded, units=units or None)
 
 
 def _at(value: Any, pointer: str) -> Any:

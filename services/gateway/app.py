@@ -15,7 +15,7 @@ from services.gateway.accounts import AccountStore
 from services.gateway.auth import Doorkeeper
 from services.gateway.departures import Departures
 from services.gateway.door import Door, request_id_of
-from services.gateway.keyed_saga import KeyedSaga
+from services.gateway.executes import Executes
 from services.gateway.keys import KeyStore
 from services.gateway.live import LiveJobs
 from services.gateway.outcomes import Outcomes
@@ -52,12 +52,13 @@ _REASONS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "INPUT_TOO_LARGE"}
 class Parts:
     """What the routes work with."""
 
+    doorkeeper: Doorkeeper
     keys: KeyStore
     accounts: AccountStore
     peers: Peers
     copies: ToolCopies
     saga: Saga
-    keyed: KeyedSaga
+    executes: Executes
     outcomes: Outcomes
     live: LiveJobs
     readiness: SystemReadiness
@@ -65,8 +66,7 @@ class Parts:
 
 def create(parts: Parts) -> Door:
     """The application for a server."""
-    doorkeeper = Doorkeeper(parts.keys)
-    executes = execute.Executes(parts.copies, parts.saga, parts.keyed)
+    doorkeeper = parts.doorkeeper
     streams = Streams(parts.live, Departures(parts.copies))
     ledger = parts.peers.ledger
     pages = lists.Lists(ledger)
@@ -74,7 +74,7 @@ def create(parts: Parts) -> Door:
         *tools.handlers(doorkeeper, parts.copies, parts.saga),
         *tools.version_handlers(doorkeeper, parts.peers.catalog),
         *categories.handlers(doorkeeper, parts.copies, parts.peers.catalog),
-        *execute.handlers(doorkeeper, executes, parts.outcomes, streams),
+        *execute.handlers(doorkeeper, parts.copies, parts.executes, parts.outcomes, streams),
         *jobs.handlers(doorkeeper, parts.peers.executor, streams),
         *account.handlers(doorkeeper, ledger),
         *lists.own_handlers(doorkeeper, pages),

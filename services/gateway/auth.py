@@ -1,4 +1,4 @@
-"""Who asks: the API key in `Authorization: Bearer`, and what its role may do."""
+"""Who asks: the API key after `Bearer`, and what its role may do."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -32,6 +32,15 @@ class Payer:
     account_id: str
 
 
+def payer_of(caller: Caller) -> Payer:
+    """A caller and its account; raises ACCOUNT_REQUIRED for keys that belong to none."""
+    if caller.account_id is None:
+        raise Refusal(
+            "ACCOUNT_REQUIRED", f"this needs the key of an account; a key of role {caller.role} belongs to none"
+        )
+    return Payer(caller.key_id, caller.account_id)
+
+
 class Doorkeeper:
     """Authenticates requests; keys that were found are remembered for five seconds, 10,000 at most."""
 
@@ -39,9 +48,9 @@ class Doorkeeper:
         self._store = store
         self._known: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
 
-    async def anyone(self, request: Request[Any, Any, Any]) -> Caller:
-        """The caller, whatever its role; raises UNAUTHENTICATED."""
-        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    async def caller(self, authorization: str) -> Caller:
+        """The caller behind an `authorization` header of either door; raises UNAUTHENTICATED."""
+        scheme, _, text = authorization.partition(" ")
         if not scheme:
             raise Refusal("UNAUTHENTICATED", "an API key is needed: Authorization: Bearer scrip_…")
         try:
@@ -52,14 +61,13 @@ class Doorkeeper:
             raise _unknown()
         return await self._find(digest_of(text.strip()))
 
+    async def anyone(self, request: Request[Any, Any, Any]) -> Caller:
+        """The caller, whatever its role; raises UNAUTHENTICATED."""
+        return await self.caller(request.headers.get("authorization", ""))
+
     async def payer(self, request: Request[Any, Any, Any]) -> Payer:
         """The caller and its account; raises ACCOUNT_REQUIRED for keys that belong to none."""
-        caller = await self.anyone(request)
-        if caller.account_id is None:
-            raise Refusal(
-                "ACCOUNT_REQUIRED", f"this needs the key of an account; a key of role {caller.role} belongs to none"
-            )
-        return Payer(caller.key_id, caller.account_id)
+        return payer_of(await self.anyone(request))
 
     async def admin(self, request: Request[Any, Any, Any]) -> Caller:
         """The caller, who must be an admin; raises FORBIDDEN."""

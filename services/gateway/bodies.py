@@ -59,14 +59,16 @@ def decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
+        raise unfit(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Refusal("REQUEST_INVALID", "the body is not a JSON object in UTF-8") from None
     except RecursionError:
         raise Refusal("REQUEST_INVALID", "the body is nested too deeply") from None
 
 
-def _invalid(message: str) -> Refusal:
+def unfit(error: msgspec.ValidationError) -> Refusal:
+    """REQUEST_INVALID naming the field that is not as its shape says."""
+    message = str(error)
     at = _AT.search(message)
     member = _MEMBER.search(message)
     path = [at.group("path")] if at and at.group("path") else []

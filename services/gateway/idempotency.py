@@ -1,4 +1,4 @@
-"""Idempotency-Keys: one row per account and key says which job and which quote it leads to.
+"""Idempotency-Keys and request ids: one row per account and key says which job and which quote it leads to.
 
 The row is written before anything that has an effect, so any gateway that sees the same key goes on with the same job.
 Whoever goes on holds the row for five seconds under a driver id of its own; each change of the row names that id, so
@@ -16,7 +16,6 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from scrip.catalog.v1 import catalog_pb2
 
-from services.gateway.problems import ReplayedRefusal
 from services.runtime import ids, logs
 from services.runtime.errors import Refusal, invalid
 from services.runtime.postgres import OUTAGES, Pool, outage_refused
@@ -30,6 +29,10 @@ PURGE_ROWS = 1_000
 TIDY_SECONDS = 1.0
 _COLUMNS = "account_id, key, fingerprint, job_id, quote, driver, refusal, counted"
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+class ReplayedRefusal(Refusal):
+    """The stored answer of an earlier request with the same key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,22 @@ def parse_key(header: str | None) -> str | None:
     key = header.strip()
     if len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1]
+    return checked_key("Idempotency-Key", key)
+
+
+def checked_key(field: str, key: str) -> str:
+    """A key; raises REQUEST_INVALID naming the field it came in."""
     if not _VISIBLE.fullmatch(key):
-        raise invalid("Idempotency-Key", "must be 1 to 128 visible ASCII characters, bare or in quotes")
+        raise invalid(field, "must be 1 to 128 visible ASCII characters")
     return key
 
 
-def fingerprint(method: str, path: str, input_digest: str, quote_id: str, labels: Mapping[str, str]) -> bytes:
-    """What makes two requests the same one."""
-    content = [method, path, input_digest, quote_id, sorted(labels.items())]
+def fingerprint(tool: str, input_digest: str, quote_id: str, labels: Mapping[str, str]) -> bytes:
+    """What makes two requests the same one, whichever door each came through.
+
+    Spelled as the HTTP request, for rows that were made before there was another door.
+    """
+    content = ["POST", f"/v1/tools/{tool}/execute", input_digest, quote_id, sorted(labels.items())]
     return hashlib.sha256(json.dumps(content).encode()).digest()
 
 

@@ -38,18 +38,27 @@ class Input:
     files: Sequence[catalog_pb2.InputFile]
 
 
-async def prepare(raw: msgspec.Raw, file_properties: FileProperties) -> Input:
-    """The input of a request's body, its `data:` URLs taken out; whether it fits the tool is the catalog's to say.
+async def prepare(
+    raw: msgspec.Raw | bytes, file_properties: FileProperties, parts: Sequence[catalog_pb2.InputFile] = ()
+) -> Input:
+    """The input of a request, its `data:` URLs taken out; whether it fits the tool is the catalog's to say.
 
-    The tool is asked for only where a `data:` URL may stand: a text that merely begins like one stays text. Raises
-    REQUEST_INVALID, INPUT_INVALID for a malformed URL, INPUT_TOO_LARGE.
+    `parts` are files that came beside it; their properties may be left out of the JSON. The tool is asked for only
+    where a `data:` URL may stand: a text that merely begins like one stays text. Raises REQUEST_INVALID, INPUT_INVALID
+    for a malformed URL, INPUT_TOO_LARGE.
     """
     content = bytes(raw).strip()
     if not content.startswith(b"{"):
         raise invalid("input", "must be a JSON object")
-    files: list[catalog_pb2.InputFile] = []
+    files = list(parts)
+    if files:
+        content = _name_files(content, files)
     if _DATA_URL.search(content):
-        content, files = _take_files(content, await file_properties())
+        content, taken = _take_files(content, await file_properties())
+        files += taken
+    total = sum(len(file.data) for file in files)
+    if total > FILES_BYTES_MAX:
+        raise too_large("the input's files", FILES_BYTES_MAX, total)
     if len(content) > JSON_BYTES_MAX:
         raise too_large("the JSON of the input", JSON_BYTES_MAX, len(content))
     return Input(content, files)
@@ -71,10 +80,21 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(canonical).hexdigest()
 
 
+def _name_files(content: bytes, files: Sequence[catalog_pb2.InputFile]) -> bytes:
+    """The JSON with the files named in it that it left out."""
+    properties = _properties(content)
+    missing = [file for file in files if file.property not in properties]
+    properties |= {file.property: _name(file) for file in missing}
+    return msgspec.json.encode(properties) if missing else content
+
+
+def _name(file: catalog_pb2.InputFile) -> msgspec.Raw:
+    return msgspec.Raw(b'"sha256:%s"' % hashlib.sha256(file.data).hexdigest().encode())
+
+
 def _take_files(content: bytes, file_properties: frozenset[str]) -> tuple[bytes, list[catalog_pb2.InputFile]]:
     properties = _properties(content)
     files: list[catalog_pb2.InputFile] = []
-    total = 0
     for name in sorted(file_properties & properties.keys()):
         value = bytes(properties[name])
         if not _DATA_URL.match(value):
@@ -82,11 +102,8 @@ def _take_files(content: bytes, file_properties: frozenset[str]) -> tuple[bytes,
         file = _file(name, _TEXT.decode(value))
         if len(file.data) > FILE_BYTES_MAX:
             raise too_large(f"the file {name}", FILE_BYTES_MAX, len(file.data))
-        total += len(file.data)
         files.append(file)
-        properties[name] = msgspec.Raw(b'"sha256:%s"' % hashlib.sha256(file.data).hexdigest().encode())
-    if total > FILES_BYTES_MAX:
-        raise too_large("the input's files", FILES_BYTES_MAX, total)
+        properties[name] = _name(file)
     return (msgspec.json.encode(properties) if files else content), files
 
 

@@ -1,4 +1,6 @@
-"""The main job under an Idempotency-Key: every retry, on any gateway, leads to the same job and the same answer."""
+"""The main job under an idempotency key: every retry, on any gateway and through either door, leads to the same job
+and the same answer.
+"""
 
 from dataclasses import replace
 
@@ -37,7 +39,7 @@ class KeyedSaga:
                 # The other request was refused in between, and its row is gone.
                 raise in_flight(quote.job_id)
         if row.fingerprint != fingerprint:
-            raise Refusal("REQUEST_ID_REUSED", "this Idempotency-Key was used for a request with other content")
+            raise Refusal("REQUEST_ID_REUSED", "this idempotency key was used for a request with other content")
         if refusal := row.stored_refusal():
             raise refusal
         return await self._attach(order, row)
@@ -116,6 +118,6 @@ def in_flight(job_id: str) -> Refusal:
     """Another request with the same key is at it."""
     return Refusal(
         "REQUEST_IN_FLIGHT",
-        "a request with this Idempotency-Key is under way; try again shortly",
+        "a request with this idempotency key is under way; try again shortly",
         {"job_id": job_id, "retry_after_seconds": 1},
     )

@@ -4,10 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from scrip.gateway.v1 import gateway_pb2
+import grpc
+from scrip.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 
 from services.gateway import app
 from services.gateway.accounts import AccountStore
+from services.gateway.auth import Doorkeeper
+from services.gateway.executes import Executes
+from services.gateway.grpc_door.callers import GatewayCallers
+from services.gateway.grpc_door.servicer import GatewayServicer
 from services.gateway.idempotency import PURGE_ROWS, IdempotencyStore
 from services.gateway.keyed_saga import KeyedSaga
 from services.gateway.keys import KeyStore
@@ -50,17 +55,28 @@ async def serve(stop: asyncio.Event) -> None:
         buckets = RateStore(pool)
         rates = RateLimits(buckets, settings.account_rate_per_minute)
         saga = Saga(peers, rates)
+        executes = Executes(saga, KeyedSaga(saga, idempotency))
+        outcomes = Outcomes(peers.executor, waits)
+        keys = KeyStore(pool)
+        doorkeeper = Doorkeeper(keys)
         parts = app.Parts(
-            keys=KeyStore(pool),
+            doorkeeper=doorkeeper,
+            keys=keys,
             accounts=AccountStore(pool),
             peers=peers,
             copies=copies,
             saga=saga,
-            keyed=KeyedSaga(saga, idempotency),
-            outcomes=Outcomes(peers.executor, waits),
+            executes=executes,
+            outcomes=outcomes,
             live=LiveJobs(peers.executor, waits),
             readiness=SystemReadiness(pool, peers, broker),
         )
+
+        # CancelJob and UploadFile are not offered yet.
+        servicer = GatewayServicer(peers, copies, saga, executes, outcomes)  # type: ignore[abstract]
+
+        def register(server: grpc.aio.Server) -> None:
+            gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, server)
 
         async def is_ready() -> bool:
             return await postgres.answers(pool)
@@ -75,13 +91,11 @@ async def serve(stop: asyncio.Event) -> None:
             ),
         )
         await stack.enter_async_context(web.serve(app.create(parts), settings.http_listen))
-        # Nobody is served over gRPC yet; probes ask its health.
-        await stack.enter_async_context(
-            grpc_server.serve(settings.grpc_listen, tokens, SERVICE, lambda _server: None, is_ready)
-        )
+        callers = GatewayCallers(tokens, doorkeeper)
+        await stack.enter_async_context(grpc_server.serve(settings.grpc_listen, callers, SERVICE, register, is_ready))
         # Last, so that nobody is told to come before the door is open.
         await stack.enter_async_context(metrics.serve_ops(settings.ops_listen, is_ready))
-        log.info("serving", http=settings.http_listen)
+        log.info("serving", http=settings.http_listen, grpc=settings.grpc_listen)
         await stop.wait()
         waits.end()
 

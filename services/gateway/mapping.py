@@ -163,10 +163,9 @@ def price(message: catalog_pb2.Price) -> shapes.Price:
     """A price."""
     charging = message.charging
     return shapes.Price(
-        base=show(message.base_micros),
-        per_unit=show(message.per_unit_micros),
+        **_tariff(message, message.unit),
         unit=message.unit or None,
-        minimum=show(message.minimum_micros),
+        variants=[shapes.PriceVariant(**_tariff(one, message.unit), when=one.when) for one in message.variants],
         charging=shapes.ChargingRules(
             succeeded=_CHARGES[charging.succeeded],
             failed=_CHARGES[charging.failed],
@@ -176,6 +175,24 @@ def price(message: catalog_pb2.Price) -> shapes.Price:
             unknown=_CHARGES[charging.unknown],
         ),
     )
+
+
+def _tariff(message: catalog_pb2.Price | catalog_pb2.PriceVariant, unit: str) -> dict[str, Any]:
+    """The members of a tariff; `unit` is the one kind of units, if there is but one."""
+    rates = {
+        rate.unit: {
+            "per_unit": show(rate.micros),
+            "per": rate.per,
+            "tiers": [shapes.PriceTier(above=tier.above, per_unit=show(tier.micros)) for tier in rate.tiers],
+        }
+        for rate in message.rates
+    }
+    sole = rates.pop(unit, {"per_unit": "0", "per": 1, "tiers": []})
+    return sole | {
+        "base": show(message.base_micros),
+        "rates": {name: shapes.UnitRate(**rate) for name, rate in rates.items()},
+        "minimum": show(message.minimum_micros),
+    }
 
 
 def _raw(content: bytes) -> msgspec.Raw:

@@ -15,6 +15,11 @@ def account_id(text: str) -> str:
     return _checked(_ACCOUNT, text, "ACCOUNT_NOT_FOUND", "account")
 
 
+def is_account_id(text: str) -> bool:
+    """Whether an account can have this id."""
+    return _ACCOUNT.fullmatch(text) is not None
+
+
 def grant_id(text: str) -> str:
     """A grant's id; raises GRANT_NOT_FOUND."""
     return _checked(_GRANT, text, "GRANT_NOT_FOUND", "grant")

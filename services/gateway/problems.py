@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from services.gateway import credits, rates
+from services.gateway.idempotency import ReplayedRefusal
 from services.gateway.rates import Rate, Standing
 from services.runtime import clock
 from services.runtime.errors import REASONS, Refusal
@@ -34,10 +35,6 @@ _SENTENCES = {
     "ACCOUNT_NOT_EMPTY": "account {account_id} is not empty: {available} credits available, {scheduled} scheduled, "
     "{reserved} reserved, {owed} owed, {transit} in transit",
 }
-
-
-class ReplayedRefusal(Refusal):
-    """The stored answer of an earlier request with the same Idempotency-Key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,13 +52,40 @@ class ChargingRules(msgspec.Struct):
     unknown: Charge
 
 
-class Price(msgspec.Struct):
-    """base + per_unit for each unit, at least minimum."""
+class PriceTier(msgspec.Struct):
+    """What the units of a call cost beyond so many."""
+
+    above: int
+    per_unit: Credits
+
+
+class UnitRate(msgspec.Struct):
+    """What `per` units of one kind cost, and otherwise beyond so many."""
+
+    per_unit: Credits
+    per: int
+    tiers: list[PriceTier]
+
+
+class Tariff(UnitRate):
+    """`base` for each call and so much for its units, at least `minimum`; `rates` by unit where there are several."""
 
     base: Credits
-    per_unit: Credits
-    unit: str | None
+    rates: dict[str, UnitRate]
     minimum: Credits
+
+
+class PriceVariant(Tariff):
+    """What a call costs instead for whose input `when` (JMESPath over `input`) is true."""
+
+    when: str
+
+
+class Price(Tariff):
+    """What a call costs, as a manifest says it; the first of `variants` that fits takes the place of the rest."""
+
+    unit: str | None
+    variants: list[PriceVariant]
     charging: ChargingRules
 
 

@@ -24,7 +24,7 @@ from services.runtime.postgres import Pool
 
 _APPEND = b"""
 WITH moved AS (
-    UPDATE head SET seq = %(seq)s, next_position = %(first_position)s + %(n)s, hash = %(hash)b
+    UPDATE head SET seq = %(seq)s, next_position = %(next_position)s, hash = %(hash)b
      WHERE shard = %(shard)s AND seq = %(previous_seq)s AND hash = %(previous_hash)b
     RETURNING shard)
 INSERT INTO log (shard, seq, first_position, n, at, writer, hash, body)
@@ -113,6 +113,8 @@ class EventLog:
                 "seq": following.seq,
                 "first_position": head.next_position,
                 "n": n,
+                # Summed up here: psycopg sends small numbers as smallint, and two of those must not add up to more.
+                "next_position": following.next_position,
                 "at": clock.from_us(at_us),
                 "writer": self._writer,
                 "hash": digest,

@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.runtime import clock, grpc_status, logs, metrics, tracing
 from services.runtime.errors import Refusal, unavailable
-from services.runtime.identity import ServiceTokens
+from services.runtime.identity import Callers
 from services.runtime.postgres import OUTAGES
 
 log = logs.get("grpc")
@@ -36,8 +36,8 @@ OPTIONS = [
 class _Door(grpc.aio.ServerInterceptor):
     """Stands before every method: who calls, until when, and what may be said when it fails."""
 
-    def __init__(self, tokens: ServiceTokens, domain: str) -> None:
-        self._tokens = tokens
+    def __init__(self, callers: Callers, domain: str) -> None:
+        self._callers = callers
         self._domain = domain
 
     async def intercept_service(
@@ -92,10 +92,15 @@ class _Door(grpc.aio.ServerInterceptor):
         refusal: Refusal | None = None
         code = "OK"
         try:
-            self._tokens.authenticate(metadata.get("authorization", ""))
+            await self._callers.authenticate(metadata.get("authorization", ""))
             yield
         except Refusal as error:
             refusal = error
+            if error.reason == "INTERNAL":
+                log.error("request_failed", method=method, detail=error.message, metadata=error.metadata)
+                refusal = _internal(trace)
+        except NotImplementedError:
+            refusal = Refusal("METHOD_NOT_ALLOWED", f"{method} is not offered here")
         except TimeoutError:
             refusal = Refusal("DEADLINE_EXCEEDED", "the deadline passed before there was an answer")
         except OUTAGES as error:
@@ -106,7 +111,7 @@ class _Door(grpc.aio.ServerInterceptor):
             raise
         except Exception:
             log.exception("request_failed", method=method)
-            refusal = Refusal("INTERNAL", f"something failed here; trace {trace}", {"trace_id": trace})
+            refusal = _internal(trace)
         finally:
             code = refusal.code.name if refusal else code
             seconds = clock.monotonic() - started
@@ -116,10 +121,15 @@ class _Door(grpc.aio.ServerInterceptor):
             await context.abort_with_status(grpc_status.to_status(refusal, self._domain))
 
 
+def _internal(trace: str) -> Refusal:
+    """All that is said of what went wrong here."""
+    return Refusal("INTERNAL", f"something failed here; trace {trace}", {"trace_id": trace})
+
+
 @contextlib.asynccontextmanager
 async def serve(
     address: str,
-    tokens: ServiceTokens,
+    callers: Callers,
     service: ServiceDescriptor,
     register: Callable[[grpc.aio.Server], None],
     is_ready: metrics.Check,
@@ -129,7 +139,7 @@ async def serve(
     Health says SERVING for "" and for the service as long as `is_ready` answers true; it is asked once a second.
     """
     domain = ".".join(service.full_name.split(".")[:2])
-    server = grpc.aio.server(interceptors=[_Door(tokens, domain)], options=OPTIONS)
+    server = grpc.aio.server(interceptors=[_Door(callers, domain)], options=OPTIONS)
     register(server)
     checks = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)

@@ -12,6 +12,8 @@ from services.runtime.errors import Refusal, Violation, unavailable
 # Header limits of HTTP/2 peers are about 8 KiB; a longer list of violations would lose the whole status.
 _VIOLATIONS_MAX = 100
 _DETAILS_BYTES_MAX = 6_000
+# What a peer says of itself, or of us; nothing of it is for our own caller.
+_OF_THE_PEER = frozenset({"INTERNAL", "UNAUTHENTICATED", "DEADLINE_EXCEEDED"})
 _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -46,7 +48,7 @@ def from_error(error: grpc.aio.AioRpcError, peer: str) -> Refusal:
             detail.Unpack(info)
         elif detail.Unpack(bad_request):
             violations = [Violation(v.field, v.description, v.reason) for v in bad_request.field_violations]
-    if info.reason and info.reason not in ("INTERNAL", "UNAUTHENTICATED"):
+    if info.reason and info.reason not in _OF_THE_PEER:
         return Refusal(info.reason, error.details() or "", dict(info.metadata), violations, error.code())
     if error.code() in (
         grpc.StatusCode.UNAVAILABLE,

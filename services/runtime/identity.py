@@ -3,6 +3,7 @@
 import hashlib
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Protocol
 
 from services.runtime.errors import Refusal
 
@@ -19,6 +20,13 @@ def actor() -> str:
     return f"service:{caller()}" if caller() else ""
 
 
+class Callers(Protocol):
+    """Those who may call."""
+
+    async def authenticate(self, authorization: str) -> object:
+        """Returns for an `authorization` header that is good; raises UNAUTHENTICATED."""
+
+
 class ServiceTokens:
     """The services that may call, read from a file of lines `name sha256-hex`."""
 
@@ -32,7 +40,7 @@ class ServiceTokens:
                 raise ValueError(f"{path.name}, line {number}: expected `name sha256-hex`")
             self._names[digest.strip().lower()] = name
 
-    def authenticate(self, authorization: str) -> str:
+    async def authenticate(self, authorization: str) -> str:
         """The service behind an `authorization` header; raises UNAUTHENTICATED.
 
         A token holds at least 128 random bits, so looking its digest up tells an attacker nothing by its timing.

@@ -101,12 +101,12 @@ async def test_switch_and_operators_price_survive(ready: Catalog) -> None:
     assert (applied.version, applied.price_version, applied.origin) == (2, 2, "operator")
     assert Difference("price.base", '"0.5"', '"0.6"') in applied.changes
     tool = ready.snapshot.latest().tools[SLUG]
-    assert (tool.enabled, tool.price.base_micros, tool.origin) == (False, 2_000_000, "operator")
+    assert (tool.enabled, tool.price.tariff.base, tool.origin) == (False, 2_000_000, "operator")
     assert (await ready.kinds())[-2:] == [f"{SLUG} v2", f"{SLUG} manifest price"]
     await prices.clear_price(ready.pool, ready.log, SLUG, "clear")
     await ready.snapshot.refresh()
     tool = ready.snapshot.latest().tools[SLUG]
-    assert (tool.price.base_micros, tool.price_version, tool.origin) == (600_000, 3, "manifest")
+    assert (tool.price.tariff.base, tool.price_version, tool.origin) == (600_000, 3, "manifest")
 
 
 async def test_an_operators_price_that_no_longer_fits_is_dropped(ready: Catalog) -> None:
@@ -118,7 +118,7 @@ async def test_an_operators_price_that_no_longer_fits_is_dropped(ready: Catalog)
     assert (applied.origin, applied.price_version) == ("manifest", 3)
     assert {"operator_price", "scheduled_price"} <= {one.path for one in applied.changes}
     tool = ready.snapshot.latest().tools[SLUG]
-    assert (tool.price.unit, tool.scheduled) == ("request", None)
+    assert (tool.price.sole_unit, tool.scheduled) == ("request", None)
     assert (await ready.kinds())[-3:] == [f"{SLUG} v2", f"{SLUG} price 3", f"{SLUG} price unscheduled"]
 
 
@@ -176,8 +176,12 @@ def test_prices_are_stored_whole() -> None:
     assert plans.form_of(PricePart(base="2")) == {
         "base": "2",
         "per_unit": "0",
+        "per": 1,
+        "tiers": [],
+        "rates": {},
         "unit": "",
         "minimum": "0",
+        "variants": [],
         "charging": {
             "succeeded": "measured",
             "failed": "nothing",

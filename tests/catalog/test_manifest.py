@@ -28,6 +28,12 @@ def problems(text: str) -> dict[str, str]:
     return {problem.path: problem.what for problem in refused.value.problems}
 
 
+EACH = {
+    "from": "each",
+    "units": {"input_token": {"from": "call"}, "output_token": {"from": "call"}},
+}
+RATES = {"input_token": {"per_unit": "1"}, "output_token": {"per_unit": "2", "per": 3}}
+
 ROWS: list[tuple[str, dict[str, Any], str, str]] = [
     ("unknown member", {"colour": "red"}, "colour", "Extra inputs"),
     ("missing member", {"category": None}, "category", "required"),
@@ -49,11 +55,28 @@ ROWS: list[tuple[str, dict[str, Any], str, str]] = [
     ("unit of something else", {"price__unit": "token"}, "price.unit", "must be character"),
     ("output without bound", {"measure": {"from": "output", "pointer": "/n"}}, "limits.units", "bound"),
     ("beyond what an account holds", {"price__per_unit": "9000000000000"}, "price", "more than any account"),
+    ("rates without kinds to measure", {"price": {"unit": "character", "rates": {"token": {}}}},
+     "price.rates", "measure.from: each"),
+    ("rates beside a price", {"price": {"per_unit": "1", "rates": {"token": {}}}}, "price", "in each of rates"),
+    ("kinds without rates", {"measure": EACH}, "price.rates", "must have input_token, output_token"),
+    ("kinds beside one unit", {"measure": EACH}, "price.unit", "must not be there"),
+    ("one kind alone", {"measure": {"from": "each", "units": {"page": {"from": "call"}}}},
+     "measure.units", "at least 2"),
+    ("variant without their rates", {"measure": EACH, "price": {"rates": RATES, "variants": [{"when": "input.text"}]}},
+     "price.variants.0.rates", "must have input_token"),
+    ("variant by what is not there", {"price__variants": [{"when": "input.model"}]},
+     "price.variants.0.when", "input.model"),
+    ("variant by no expression", {"price__variants": [{"when": "input.["}]}, "price.variants.0.when", "no expression"),
+    ("tiers out of order", {"price__tiers": [{"above": 9, "per_unit": "1"}, {"above": 9, "per_unit": "2"}]},
+     "price", "more and more"),
+    ("price for no units", {"price__per": 0}, "price.per", "greater"),
+    ("variant beyond what an account holds", {"price__variants": [{"when": "input.text", "per_unit": "9000000000000"}]},
+     "price", "more than any account"),
     ("example its schema refuses", {"examples": [{"text": ""}]}, "examples.0/text", "shorter"),
     ("no example", {"examples": []}, "examples", "at least 1"),
     ("its own successor", {"deprecated": {"successor": "count-words"}}, "deprecated", "another tool"),
     ("a long documentation", {"documentation": "x" * 20_001}, "documentation", "20000"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("changes", "where", "what"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
@@ -175,7 +198,7 @@ def test_what_an_author_left_out_is_not_written_down() -> None:
     ("changes", "path", "text"),
     [
         ({"run__response__read": "json"}, "run.response.stream", "sse or ndjson"),
-        ({"price__unit": "second"}, "price.unit", "token or character"),
+        ({"measure__units__second": {"from": "response", "value": "body"}}, "measure.units.second", "token"),
         ({"run__response__stream__text": "a["}, "run.response.stream.text", "no expression"),
         ({"run__response__stream__usage": {"all": "a"}}, "run.response.stream.usage", "all"),
         ({"run__response__stream": None}, "run.response.output", "here there is body"),

@@ -34,7 +34,7 @@ async def clear(catalog: Catalog) -> None:
 def in_force(catalog: Catalog) -> tuple[int, int, str]:
     """Version, base and origin of the price in force."""
     tool = catalog.snapshot.latest().tools[SLUG]
-    return tool.price_version, tool.price.base_micros, tool.origin
+    return tool.price_version, tool.price.tariff.base, tool.origin
 
 
 async def test_an_operators_price_takes_the_manifests_place(priced: Catalog) -> None:
@@ -61,7 +61,7 @@ async def test_older_prices_stay_for_quotes_that_name_them(priced: Catalog) -> N
     """Each version is what it was."""
     await priced.set_price("2", unit="character")
     found = [await priced.snapshot.price(SLUG, number) for number in (1, 2, 3)]
-    assert [price and price.base_micros for price in found] == [500_000, 2_000_000, None]
+    assert [price and price.tariff.base for price in found] == [500_000, 2_000_000, None]
 
 
 async def test_a_price_takes_effect_at_its_time_by_itself(priced: Catalog) -> None:
@@ -103,7 +103,7 @@ async def test_a_scheduled_price_is_replaced_by_a_later_word_and_ended_by_going_
     await priced.set_price("3", unit="character")
     scheduled = priced.snapshot.latest().tools[SLUG].scheduled
     assert scheduled is not None
-    assert (scheduled.price.base_micros, scheduled.at.year) == (4_000_000, 2032)
+    assert (scheduled.price.tariff.base, scheduled.at.year) == (4_000_000, 2032)
     await clear(priced)
     assert priced.snapshot.latest().tools[SLUG].scheduled is None
     assert (await priced.kinds())[2:] == [

@@ -7,18 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.catalog import pricing
-from services.catalog.pricing import Charging, Price
-
-MICROS = st.integers(0, 10**12)
-PRICES = st.builds(
-    Price,
-    base_micros=MICROS,
-    per_unit_micros=st.integers(0, 10**9),
-    unit=st.just("token"),
-    minimum_micros=MICROS,
-    charging=st.just(Charging()),
-)
-UNITS = st.integers(0, 10**9)
+from services.catalog.pricing import Charging, Price, Variant
+from services.runtime.tariff import Tariff
 
 
 @given(st.integers(0, pricing.MICROS_MAX))
@@ -39,19 +29,22 @@ def test_what_is_not_credits_is_refused(text: str) -> None:
         pricing.parse_credits(text)
 
 
-@given(PRICES, UNITS)
-def test_a_call_costs_base_and_units_but_never_less_than_the_minimum(price: Price, units: int) -> None:
-    """amount = max(minimum, base + per_unit × units), to the last microcredit."""
-    amount = pricing.amount(price, units)
-    assert amount == max(price.minimum_micros, price.base_micros + price.per_unit_micros * units)
-    assert isinstance(amount, int)
-
-
-@given(PRICES, UNITS, UNITS)
-def test_more_units_never_cost_less(price: Price, one: int, other: int) -> None:
-    """So the amount for the most units a call can have bounds the call."""
-    less, more = sorted((one, other))
-    assert pricing.amount(price, less) <= pricing.amount(price, more)
+@pytest.mark.parametrize(
+    ("value", "amount"),
+    [({"model": "large"}, 50), ({"model": "large", "quality": "best"}, 50), ({"quality": "best"}, 90), ({}, 10)],
+)
+def test_the_first_variant_that_fits_the_input_takes_the_tariffs_place(value: dict[str, str], amount: int) -> None:
+    """Where none fits, and where an expression cannot be applied to the input, the price is as ever."""
+    price = Price(
+        Tariff(base=10),
+        Charging(),
+        (
+            Variant("input.model == 'large'", Tariff(base=50)),
+            Variant("length(input.quality) == `4`", Tariff(base=90)),
+        ),
+    )
+    assert price.of(value).tariff.amount({}) == amount
+    assert price.of(value).variants == ()
 
 
 @pytest.mark.parametrize(("size_bytes", "megabytes"), [(0, 0), (1, 1), (1_000_000, 1), (1_000_001, 2), (3_145_728, 4)])

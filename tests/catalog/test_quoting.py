@@ -47,7 +47,7 @@ async def refused(shop: Catalog, tool: str = "count-words", value: object = INPU
 async def test_units_counted_in_the_input_are_exact(shop: Catalog, text: str, micros: int) -> None:
     """0.5 and 0.01 a character; a character is a code point, however many bytes it takes."""
     claims = (await price(shop, value={"text": text})).claims
-    assert (claims.units, claims.exact) == (len(text), True)
+    assert (claims.units, claims.exact) == ({"character": len(text)}, True)
     assert claims.amount_micros == claims.amount_max_micros == micros
 
 
@@ -56,7 +56,7 @@ async def test_megabytes_are_counted_over_the_input_with_its_files(shop: Catalog
     data = bytes(1_000_000)
     value = {"image": f"sha256:{hashlib.sha256(data).hexdigest()}"}
     priced = await shop.quoter.price("demo", "shrink", json.dumps(value).encode(), [File("image", "image/png", data)])
-    assert (priced.claims.units, priced.claims.amount_micros) == (2, 5_000_000)
+    assert (priced.claims.units, priced.claims.amount_micros) == ({"megabyte": 2}, 5_000_000)
 
 
 async def test_what_only_the_output_tells_is_bounded(shop: Catalog) -> None:
@@ -71,7 +71,48 @@ async def test_what_only_the_output_tells_is_bounded(shop: Catalog) -> None:
     )
     await shop.report("wait")
     claims = (await price(shop, "wait")).claims
-    assert (claims.units, claims.exact, claims.amount_max_micros) == (60, False, 31_000_000)
+    assert (claims.units, claims.exact, claims.amount_max_micros) == ({"second": 60}, False, 31_000_000)
+
+
+async def test_kinds_of_units_are_measured_and_charged_apart(shop: Catalog) -> None:
+    """Input and output have prices of their own; a call is exact where all of its units are."""
+    await shop.ship(
+        manifest(
+            slug="chat",
+            price={
+                "rates": {
+                    "character": {"per_unit": "0.002", "per": 1000},
+                    "output_token": {"per_unit": "0.01", "tiers": [{"above": 10, "per_unit": "0.005"}]},
+                }
+            },
+            measure={
+                "from": "each",
+                "units": {
+                    "character": {"from": "input_characters", "pointer": "/text"},
+                    "output_token": {"from": "output", "pointer": "/tokens"},
+                },
+            },
+            limits={"input_bytes": 100, "timeout_ms": 1, "units": 20},
+        )
+    )
+    await shop.report("chat")
+    claims = (await price(shop, "chat", {"text": "abc"})).claims
+    assert (claims.units, claims.exact) == ({"character": 3, "output_token": 20}, False)
+    assert claims.amount_micros == 6 + 10 * 10_000 + 10 * 5_000
+    assert (await refused(shop, "chat", {"text": "x" * 21})).metadata["unit"] == "character"
+
+
+async def test_the_price_may_depend_on_the_input(shop: Catalog) -> None:
+    """The quote has the price of its input alone, and so has the same quote when it comes back."""
+    variant = {"when": "input.text == 'dear'", "base": "9"}
+    await shop.ship(manifest(slug="vary", price={"base": "1", "unit": "character", "variants": [variant]}))
+    await shop.report("vary")
+    for text, micros in (("cheap", 1_000_000), ("dear", 9_000_000)):
+        made = await price(shop, "vary", {"text": text})
+        again = await price(shop, "vary", {"text": text}, made.quote_id)
+        assert made.claims.amount_micros == micros
+        assert made.price == again.price
+        assert (made.price.tariff.base, made.price.variants) == (micros, ())
 
 
 async def test_more_units_than_a_call_may_have_are_too_large(shop: Catalog) -> None:
@@ -231,5 +272,5 @@ async def test_a_large_input_does_not_hold_up_others(shop: Catalog) -> None:
     while not checking.done():
         await asyncio.sleep(0)
         turns += 1
-    assert (await checking).claims.units == 1
+    assert (await checking).claims.units == {"character": 1}
     assert turns > 10

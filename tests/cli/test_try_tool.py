@@ -59,7 +59,7 @@ def test_what_is_not_there_is_said(name: str) -> None:
 def test_a_handler_runs_here_when_it_is_asked_to() -> None:
     """Without a process of its own."""
     told = json.loads(run("echo", "--live", "--json", "--input", '{"message": "hi"}').stdout)
-    assert told == {"output": {"message": "hi", "seconds": 0}, "units": 0}
+    assert told == {"output": {"message": "hi", "seconds": 0}, "units": {"second": 0}}
     assert "Handler" in run("echo").stdout
 
 

@@ -13,6 +13,11 @@ TOOL = "chat-gpt"
 PATIENCE_SECONDS = 20.0
 
 
+def price(input_tokens: int, output_tokens: int) -> int:
+    """Microcredits, as the manifest says."""
+    return 150 * input_tokens + 1_200 * output_tokens
+
+
 def event(delta: str | None, finish: str | None = None, usage: dict[str, int] | None = None) -> bytes:
     """One event as OpenAI sends it."""
     content: dict[str, Any] = {"usage": usage, "choices": []}
@@ -55,9 +60,10 @@ class Talker:
         self.asked.append(body)
         return Answer(headers={"content-type": "text/event-stream", "x-request-id": "req_1"}, pieces=self._pieces())
 
-    def tokens_of(self, message: str) -> int:
-        """What a call costs that was cut: the tokens of its message, and of what was sent; 0 where that is nothing."""
-        return tokens.count(message) + tokens.count(self.sent) if self.sent else 0
+    def cost_of(self, message: str) -> int:
+        """Microcredits of a call that was cut: the tokens of its message, and of what was sent; 0 where that is
+        nothing."""
+        return price(tokens.count(message), tokens.count(self.sent)) if self.sent else 0
 
     def _pieces(self) -> Iterator[bytes]:
         left = self.cut_at

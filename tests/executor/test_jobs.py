@@ -19,14 +19,12 @@ from services.executor.jobs import (
     cost_of,
     ended,
 )
+from services.runtime.tariff import Rate, Tariff
 
 TERMS = Terms(
     reserved=1_000,
-    base=100,
-    per_unit=7,
-    minimum=150,
-    unit="second",
-    quoted_units=100,
+    tariff=Tariff(base=100, minimum=150, rates=(Rate("second", 7),)),
+    quoted_units={"second": 100},
     charges={
         Ending.SUCCEEDED: Charge.MEASURED,
         Ending.FAILED: Charge.NOTHING,
@@ -88,31 +86,41 @@ def test_an_illegal_step_cannot_even_be_made() -> None:
 )
 def test_an_ending_costs_what_its_rule_says(ending: Ending, units: int, cost: Cost) -> None:
     """Nothing, the base, or the price of what was measured; beyond the reservation it is shortfall."""
-    assert cost_of(TERMS, ending, units) == cost
+    assert cost_of(TERMS, ending, {"second": units}) == cost
     assert cost.capture <= TERMS.reserved
 
 
 def test_a_tool_that_was_not_called_costs_nothing() -> None:
     """NOT_RUN is free whatever the rules say."""
     everything = dict.fromkeys(Ending, Charge.MEASURED)
-    assert cost_of(Terms(10, base=5, charges=everything), Ending.NOT_RUN, 3) == Cost(0, 0)
+    assert cost_of(Terms(10, Tariff(base=5), charges=everything), Ending.NOT_RUN, {"second": 3}) == Cost(0, 0)
+
+
+def test_what_was_not_measured_has_the_units_of_the_quote() -> None:
+    """Such as input tokens that were counted before, where the provider says how many it gave."""
+    rates = (Rate("input_token", 1), Rate("output_token", 10))
+    terms = Terms(1_000, Tariff(rates=rates), {"input_token": 20, "output_token": 90}, TERMS.charges)
+    step = ended(
+        "j", 1, State.RUNNING, terms, Ending.SUCCEEDED, cause="x", output_json=b"{}", measured={"output_token": 3}
+    )
+    assert step.units == {"input_token": 20, "output_token": 3}
+    assert step.cost == Cost(50, 0)
 
 
 def test_who_used_nothing_pays_nothing() -> None:
     """Where endings are charged by what was used: neither base nor minimum, unless it succeeded."""
-    terms = Terms(
-        1_000, base=100, per_unit=7, minimum=150, unit="token", charges=dict.fromkeys(Ending, Charge.MEASURED)
-    )
+    tariff = Tariff(base=100, minimum=150, rates=(Rate("token", 7),))
+    terms = Terms(1_000, tariff, charges=dict.fromkeys(Ending, Charge.MEASURED))
     for ending in (Ending.FAILED, Ending.TIMED_OUT, Ending.CANCELED, Ending.REFUSED):
-        assert cost_of(terms, ending, 0) == Cost(0, 0)
-        assert cost_of(terms, ending, 10) == Cost(170, 0)
-    assert cost_of(terms, Ending.SUCCEEDED, 0) == Cost(150, 0)
+        assert cost_of(terms, ending, {"token": 0}) == Cost(0, 0)
+        assert cost_of(terms, ending, {"token": 10}) == Cost(170, 0)
+    assert cost_of(terms, Ending.SUCCEEDED, {"token": 0}) == Cost(150, 0)
 
 
 def test_measured_units_go_before_quoted_ones() -> None:
     """Without a measure of its own, an ending has the units of its quote."""
     quoted = ended("j", 1, State.RUNNING, TERMS, Ending.SUCCEEDED, cause="x", output_json=b"{}")
-    measured = ended("j", 1, State.RUNNING, TERMS, Ending.SUCCEEDED, cause="x", output_json=b"{}", measured=3)
+    measured = ended("j", 1, State.RUNNING, TERMS, Ending.SUCCEEDED, cause="x", output_json=b"{}", measured={"": 3})
     assert quoted.units == {"second": 100}
     assert quoted.cost.charge == 800
     assert measured.units == {"second": 3}

@@ -38,7 +38,7 @@ def is_gone(pid: int) -> bool:
 
 
 def echo(**given: object) -> ToolCall:
-    return ToolCall("echo", json.dumps({"message": "hi", **given}).encode(), units_pointer="/seconds")
+    return ToolCall("echo", json.dumps({"message": "hi", **given}).encode(), units={"": "/seconds"})
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def test_a_call_answers_its_output_and_its_units(pool: WorkerPool) -> None
     answer = await pool.run(echo(delay_seconds=0.01), 20)
     assert answer.answer is Answer.OUTPUT
     assert answer.output_json == b'{"message":"hi","seconds":1}'
-    assert answer.units == 1
+    assert answer.units == {"": 1}
 
 
 async def test_what_a_handler_raises_is_no_stack_trace_for_callers(pool: WorkerPool) -> None:
@@ -188,6 +188,6 @@ def test_an_output_is_checked(
 ) -> None:
     """An output is a JSON object that can be handed out and says what was used; else the tool failed."""
     monkeypatch.setattr(worker.importlib, "import_module", lambda _name: Handler(output))
-    given = run_tool(ToolCall("any", b"{}", units_pointer=pointer))
+    given = run_tool(ToolCall("any", b"{}", units={"": pointer}))
     assert given.answer is answer
     assert message in given.message

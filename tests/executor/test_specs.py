@@ -48,5 +48,5 @@ def test_a_tool_that_does_not_say_is_not_run_twice() -> None:
 
 def test_units_are_measured_in_the_output_only_where_the_tool_says_so() -> None:
     """Measured from the input, the quote's units are exact."""
-    assert specs.parse(b'{"measure": {"from": "output", "pointer": "/seconds"}}').units_pointer == "/seconds"
-    assert specs.parse(b'{"measure": {"from": "input_characters", "pointer": "/text"}}').units_pointer == ""
+    assert specs.parse(b'{"measure": {"from": "output", "pointer": "/seconds"}}').pointers == {"": "/seconds"}
+    assert specs.parse(b'{"measure": {"from": "input_characters", "pointer": "/text"}}').pointers == {}

@@ -15,14 +15,13 @@ from services.runtime import topology
 from services.runtime.errors import Refusal
 from tests.executor.providers.double import Double, provider
 from tests.executor.saga import Saga
-from tests.executor.talker import TOOL, Stage, Talker, providers_at
+from tests.executor.talker import TOOL, Stage, Talker, price, providers_at
 from tests.harness.databases import Databases
 from tests.harness.processes import Services
 
 Job = executor_pb2.Job
 MESSAGE = "What is a semaphore? One sentence."
 GIVEN = {"message": MESSAGE, "max_tokens": 100}
-MICROS_PER_TOKEN = 1_200
 
 
 WORDS = [f"word{number} " for number in range(20)]
@@ -139,8 +138,8 @@ async def test_a_text_is_told_as_it_comes(saga: Saga, talker: Talker) -> None:
     assert (job.state, job.settlement) == (Job.STATE_SUCCEEDED, Job.SETTLEMENT_SETTLED)
     assert json.loads(job.output_json) == {"text": "".join(talker.words), "complete": True}
     assert execution.text == "".join(talker.words)
-    assert dict(job.units) == {"token": 29}
-    assert job.captured_micros == 29 * MICROS_PER_TOKEN
+    assert dict(job.units) == {"input_token": 9, "output_token": 20}
+    assert job.captured_micros == price(9, 20)
 
 
 async def test_what_is_not_told_is_counted(saga: Saga, talker: Talker) -> None:
@@ -148,7 +147,7 @@ async def test_what_is_not_told_is_counted(saga: Saga, talker: Talker) -> None:
     talker.tells_usage = False
     execution = await (await execute(saga)).read()
     assert execution.outcome.state == Job.STATE_SUCCEEDED
-    assert execution.outcome.captured_micros == talker.tokens_of(MESSAGE) * MICROS_PER_TOKEN
+    assert execution.outcome.captured_micros == talker.cost_of(MESSAGE)
 
 
 async def test_a_cut_stream_costs_what_was_said(saga: Saga, talker: Talker) -> None:
@@ -161,7 +160,7 @@ async def test_a_cut_stream_costs_what_was_said(saga: Saga, talker: Talker) -> N
         job = execution.outcome
         assert (job.state, job.error.reason) == (Job.STATE_FAILED, "STREAM_CUT")
         assert execution.text == talker.sent
-        assert job.captured_micros == talker.tokens_of(MESSAGE) * MICROS_PER_TOKEN, cut_at
+        assert job.captured_micros == talker.cost_of(MESSAGE), cut_at
         assert job.settlement == Job.SETTLEMENT_SETTLED
         spent += job.captured_micros
     credits = await saga.credits("acme")
@@ -177,7 +176,8 @@ async def test_a_stream_ends_at_what_is_reserved(saga: Saga, talker: Talker) -> 
     output = json.loads(job.output_json)
     assert (output["complete"], output["stopped"]) == (False, "limit")
     assert execution.text == output["text"]
-    assert job.captured_micros == job.reserved_micros
+    assert job.units["output_token"] == 100
+    assert 0 < job.captured_micros <= job.reserved_micros
     assert "".join(talker.words).startswith(output["text"])
     assert await asyncio.to_thread(talker.hung_up.wait, 20)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from services.cli.local import nats
 from services.runtime import ids, topology
+from tests.gateway.grpc_caller import GrpcCaller, calling
 from tests.harness.databases import Databases
 from tests.harness.processes import Services
 from tests.harness.waiting import eventually
@@ -64,6 +66,11 @@ class System:
         return await self.client.post(
             f"/v1/tools/{tool}/execute", json={"input": given} | (body or {}), headers=account.headers | named
         )
+
+    def grpc(self, who: Account | str) -> AbstractAsyncContextManager[GrpcCaller]:
+        """A caller of the gRPC door with an account's key, or with a token."""
+        token = who if isinstance(who, str) else who.headers["Authorization"].removeprefix("Bearer ")
+        return calling(self.services.address("gateway"), token)
 
     async def quote(self, account: Account, given: dict[str, Any], tool: str = "echo") -> dict[str, Any]:
         """POST …/quote."""
@@ -123,4 +130,27 @@ async def system(running: Services) -> AsyncIterator[System]:
     system = System(running)
     async with system.client:
         await eventually(system.tool_is_available, 20, lambda: running.last_words("executor"))
+        yield system
+
+
+@pytest.fixture
+async def account(system: System) -> Account:
+    """An account with 100 credits."""
+    return await system.account()
+
+
+@pytest.fixture
+async def caller(system: System, account: Account) -> AsyncIterator[GrpcCaller]:
+    """Over gRPC, with the account's key."""
+    async with system.grpc(account) as caller:
+        yield caller
+
+
+@pytest.fixture
+async def fragile(services: Services) -> AsyncIterator[System]:
+    """A system of this test's own."""
+    await services.start(*SERVICES)
+    system = System(services)
+    async with system.client:
+        await eventually(system.tool_is_available, 20)
         yield system

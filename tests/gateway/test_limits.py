@@ -1,4 +1,4 @@
-"""Rates over HTTP, through the running system: who is refused, and what he is told."""
+"""Rates, through the running system: who is refused, and what he is told."""
 
 import asyncio
 import itertools
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from importlib import resources
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 from scrip.catalog.v1 import catalog_pb2, catalog_pb2_grpc
@@ -71,6 +72,21 @@ async def test_an_account_is_refused_beyond_its_rate(limited: System) -> None:
     assert len(await limited.jobs(account)) == 5
     assert (await limited.credits(account))["spent"] == "0.05"
     assert (await limited.execute(other, ECHO, TOOL)).status_code == 200
+
+
+async def test_both_doors_count_together(limited: System) -> None:
+    """Over gRPC the refusal is RESOURCE_EXHAUSTED, with the same numbers."""
+    account = await limited.account()
+    for _ in range(3):
+        assert (await limited.execute(account, ECHO, TOOL)).status_code == 200
+    async with limited.grpc(account) as caller:
+        for number in range(2):
+            await caller.submit(f"r{number}", b'{"message": "x"}', tool=TOOL)
+        refusal = await caller.refused("SubmitJob", request_id="r2", tool=TOOL, input_json=b'{"message": "x"}')
+    assert (refusal.reason, refusal.code) == ("RATE_LIMITED", grpc.StatusCode.RESOURCE_EXHAUSTED)
+    assert (refusal.metadata["limit"], refusal.metadata["burst"]) == ("6", "5")
+    assert int(refusal.metadata["retry_after_seconds"]) > 0
+    assert len(await limited.jobs(account)) == 5
 
 
 async def test_a_retry_under_a_key_does_not_count_twice(limited: System) -> None:

@@ -1,28 +1,16 @@
 """The gateway while a part of the system is away."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
 from services.runtime import clock
-from tests.gateway.conftest import SERVICES, System, problem
-from tests.harness.processes import Services
+from tests.gateway.conftest import System, problem
 from tests.harness.waiting import eventually
 
 ECHO = {"message": "x"}
 SLOW = {"message": "x", "delay_seconds": 3}
-
-
-@pytest.fixture
-async def fragile(services: Services) -> AsyncIterator[System]:
-    """A system of this test's own."""
-    await services.start(*SERVICES)
-    system = System(services)
-    async with system.client:
-        await eventually(system.tool_is_available, 20)
-        yield system
 
 
 async def test_without_the_catalog_tools_are_shown_from_a_copy(fragile: System) -> None:

@@ -8,7 +8,7 @@ import pytest
 from scrip.catalog.v1 import catalog_pb2
 
 from scrip_client import sender
-from services.gateway.problems import ReplayedRefusal
+from services.gateway.idempotency import ReplayedRefusal
 from services.runtime.errors import Refusal, unavailable
 from tests.gateway.doubles import State
 from tests.gateway.world import ORDER, World, opened

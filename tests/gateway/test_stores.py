@@ -9,10 +9,9 @@ from scrip.catalog.v1 import catalog_pb2
 
 from services.gateway.auth import REMEMBER_MAX, Doorkeeper
 from services.gateway.bootstrap import ensure_admin_key
-from services.gateway.idempotency import IdempotencyStore, Row
+from services.gateway.idempotency import IdempotencyStore, ReplayedRefusal, Row
 from services.gateway.keys import KeyStore, digest_of
 from services.gateway.pages import Page
-from services.gateway.problems import ReplayedRefusal
 from services.runtime import postgres
 from services.runtime.errors import Refusal
 from services.runtime.postgres import Pool

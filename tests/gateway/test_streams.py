@@ -152,7 +152,7 @@ async def test_a_text_is_streamed_as_it_comes(system: System, talker: Talker) ->
     assert outcome == (await system.client.get(f"/v1/jobs/{job_id}", headers=account.headers)).json()
     assert outcome["output"] == {"text": TEXT, "complete": True}
     assert outcome["credits"]["settled"]
-    assert (await system.credits(account))["spent"] == outcome["credits"]["captured"] == "0.0348"
+    assert (await system.credits(account))["spent"] == outcome["credits"]["captured"] == "0.02535"
 
 
 async def test_a_plain_answer_has_all_of_it(system: System, talker: Talker) -> None:

@@ -77,6 +77,18 @@ async def test_what_is_rolled_back_leaves_no_gap(pool: Pool) -> None:
     assert check_chain(await event_log.read(pool, 0, 0)) == ["a", "b"]
 
 
+@pytest.mark.parametrize("last", [2**15 - 1, 2**31 - 1])
+async def test_a_log_goes_on_beyond_what_a_small_number_holds(database: Database, pool: Pool, last: int) -> None:
+    """The position after a commit is no sum of two smallints, or of two integers."""
+    with psycopg.connect(database.owner_dsn, autocommit=True) as connection:
+        connection.execute("UPDATE head SET next_position = %s WHERE shard = 0", (last,))
+    log = EventLog(EventBatch, SHARDS, "writer")
+    for turn in range(2):
+        await commit(pool, log, *[(0, event(f"{turn}{n}")) for n in range(3)])
+    found = [EventBatch.FromString(row.body) for row in await event_log.read(pool, 0, 0)]
+    assert [batch.first_position for batch in found] == [last, last + 3]
+
+
 async def test_concurrent_writers_share_one_order_that_readers_never_miss(pool: Pool) -> None:
     """However many write, slowly or in vain: a reader that follows sees each commit once, in order."""
     log = EventLog(EventBatch, SHARDS, "writer")

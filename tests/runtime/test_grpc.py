@@ -111,7 +111,7 @@ async def raw_error(door: Door, token: str | None = TOKEN) -> grpc.aio.AioRpcErr
 
 
 # Said by the door itself, about the door or the callee; a caller of ours must not hear them as its own refusal.
-OF_THE_DOOR = {"INTERNAL", "UNAUTHENTICATED"}
+OF_THE_DOOR = {"INTERNAL", "UNAUTHENTICATED", "DEADLINE_EXCEEDED"}
 
 
 @pytest.mark.parametrize("reason", sorted(set(REASONS) - OF_THE_DOOR))
@@ -167,6 +167,20 @@ async def test_what_is_unexpected_tells_nothing_but_a_trace(door: Door) -> None:
     assert len((error.details() or "").rpartition("trace ")[2]) == 32
     heard = await refused(door)
     assert (heard.reason, heard.http_status, "secret" in str(heard)) == ("INTERNAL", 500, False)
+
+
+async def test_a_refusal_of_ours_as_internal_tells_nothing_but_a_trace(door: Door) -> None:
+    """What a service says of its own failure is for the log."""
+    door.behavior = raising(Refusal("INTERNAL", "the ledger's table t is broken", {"table": "t"}))
+    error = await raw_error(door)
+    assert (error.code(), "table" in repr(error)) == (grpc.StatusCode.INTERNAL, False)
+    assert len((error.details() or "").rpartition("trace ")[2]) == 32
+
+
+async def test_a_method_that_is_not_there_yet_is_unimplemented(door: Door) -> None:
+    """One that the proto has and the service has not is no failure."""
+    door.behavior = raising(NotImplementedError())
+    assert (await raw_error(door)).code() == grpc.StatusCode.UNIMPLEMENTED
 
 
 @pytest.mark.parametrize("outage", [psycopg.OperationalError("host db-7 down"), PoolTimeout("no connection in 5 s")])

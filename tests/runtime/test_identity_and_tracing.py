@@ -31,17 +31,17 @@ def tokens(tmp_path: Path) -> ServiceTokens:
 
 
 @pytest.mark.parametrize(("authorization", "name"), [(f"Bearer {TOKEN}", "gateway"), ("bearer  other ", "executor")])
-def test_a_known_token_names_its_service(tokens: ServiceTokens, authorization: str, name: str) -> None:
+async def test_a_known_token_names_its_service(tokens: ServiceTokens, authorization: str, name: str) -> None:
     """The caller is whom the file gives the token's hash to."""
-    assert tokens.authenticate(authorization) == name
+    assert await tokens.authenticate(authorization) == name
     assert (identity.caller(), identity.actor()) == (name, f"service:{name}")
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer ", "Bearer x", f"Basic {TOKEN}", TOKEN, digest(TOKEN)])
-def test_anything_else_names_nobody(tokens: ServiceTokens, authorization: str) -> None:
+async def test_anything_else_names_nobody(tokens: ServiceTokens, authorization: str) -> None:
     """A missing, unknown or otherwise offered token is UNAUTHENTICATED, and the hash itself opens nothing."""
     with pytest.raises(Refusal) as caught:
-        tokens.authenticate(authorization)
+        await tokens.authenticate(authorization)
     assert caught.value.reason == "UNAUTHENTICATED"
 
 

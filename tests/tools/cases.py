@@ -5,6 +5,7 @@ A file `providers/<slug>.yaml` has:
 - `spec`: the provider's own description (`deepl/openapi.json`) and the path in it, where there is one;
 - `requests`: of each example of the manifest, in order: method, url, headers, and query, json, form, parts or raw. The
   secret is `SECRET`;
+- `uploads`: of each example, where an upload goes before, and `uploaded`, the body of the answer to it;
 - `cases`: by name, `answers` of the provider in order (the last one is given again to whoever asks again): status,
   headers, and json, text, base64 or events (of a text/event-stream); `to` is the request it must answer, where it is
   not the first. And what comes of it: `output` with `units` and `request_id`, or `reason` with `says`, a part of the
@@ -16,6 +17,7 @@ A file in an input is shown as `<media type, bytes>`.
 import base64
 import json
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,8 @@ from services.executor.specs import RunSpec, parse
 
 FOLDER = Path(__file__).parent / "providers"
 SECRET = "SECRET"
+# When requests are signed, where signing takes the time in.
+AT = datetime(2030, 1, 1, tzinfo=UTC)
 ASKED_MAX = 50
 
 MANIFESTS: dict[str, Manifest] = {
@@ -63,8 +67,7 @@ def call_of(manifest: Manifest, example: int = 0) -> ProviderCall:
             media_type, data = data_urls.decode(value[name])
             files[name] = input_file(data, media_type, name)
     call = ProviderCall(spec.http, value, files, spec.retry is Retry.SAFE, spec.units, spec.misfit)
-    terms = Terms(0, unit=manifest.price.unit, quoted_units=manifest.limits.units)
-    meter = spec.meter(json.dumps(value).encode(), terms)
+    meter = spec.meter(json.dumps(value).encode(), Terms(0, manifest.price.price().tariff))
     return replace(call, meter=meter) if meter else call
 
 

@@ -13,7 +13,7 @@ from services.executor.providers.client import Client
 from services.executor.providers.requests import rendered, signed
 from services.executor.providers.secrets import Secrets
 from services.executor.worker import Answer
-from tests.tools.cases import FOLDER, MANIFESTS, SECRET, Provider, call_of, known, shown
+from tests.tools.cases import AT, FOLDER, MANIFESTS, SECRET, Provider, call_of, known, shown
 
 KNOWN = {slug: known(slug) for slug in MANIFESTS if (FOLDER / f"{slug}.yaml").is_file()}
 CASES = [(slug, name) for slug, told in KNOWN.items() for name in told["cases"]]
@@ -48,10 +48,15 @@ def test_every_tool_of_a_provider_has_its_cases() -> None:
 
 @pytest.mark.parametrize(("slug", "number"), REQUESTS)
 def test_an_example_becomes_the_request_its_provider_wants(slug: str, number: int) -> None:
-    """With the secret where it belongs."""
-    call = call_of(MANIFESTS[slug], number)
-    request = rendered(call.plan.request, {"input": {**call.input, **call.files}})
-    assert shown(signed(request, call.plan.auth, SECRET)) == KNOWN[slug]["requests"][number]
+    """With the secret where it belongs; an upload goes before, and the request names its answer."""
+    call, told = call_of(MANIFESTS[slug], number), KNOWN[slug]
+    context = {"input": {**call.input, **call.files}}
+    if call.plan.upload:
+        upload = signed(rendered(call.plan.upload, context), call.plan.auth, SECRET, AT)
+        assert shown(upload) == told["uploads"][number]
+        context["uploaded"] = told["uploaded"]
+    request = rendered(call.plan.request, context)
+    assert shown(signed(request, call.plan.auth, SECRET, AT)) == told["requests"][number]
 
 
 @pytest.mark.parametrize(("slug", "name"), CASES)
@@ -73,7 +78,8 @@ async def test_an_answer_leads_to_what_it_means(slug: str, name: str) -> None:
     assert answer.answer is Answer.OUTPUT, answer
     output: dict[str, Any] = json.loads(answer.output_json)
     assert output == case["output"]
-    assert answer.units == case.get("units")
+    used = case.get("units")
+    assert answer.units == ({"": used} if isinstance(used, int) else used)
     assert answer.provider_request_id == case.get("request_id", "")
     assert Schema(_without_files(manifest.output_schema)).violations(output) == []
     assert len(provider.asked) == len(case["answers"])

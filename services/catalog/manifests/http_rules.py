@@ -5,36 +5,41 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from services.catalog.manifests.http_run import HttpRun, RequestPart
-from services.catalog.manifests.measure import FromResponse
+from services.catalog.manifests.measure import FromResponse, measures_of
 from services.runtime import expressions, templates
 
 if TYPE_CHECKING:
     from services.catalog.manifests.manifest import Manifest
 
 Problem = tuple[str, str]
-_ASKING = frozenset({"input"})
-_ANSWERED = _ASKING | {"status", "headers", "body", "submitted", "polled"}
+ASKING = frozenset({"input"})
+_ANSWERED = ASKING | {"status", "headers", "body", "submitted", "polled"}
 _READ = _ANSWERED | {"files"}
 _MEASURED = _READ | {"output"}
 _STREAMED = frozenset({"text", "stopped"})
 # What can be counted in a text as it comes.
-_METERED = ("token", "character")
+_METERED = ("token", "input_token", "output_token", "character")
 
 
 def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
     """Every mistake, as path and text."""
     yield from _url(run.request.url, "run.request.url", is_first=True)
+    if run.upload:
+        yield from _url(run.upload.url, "run.upload.url", is_first=True)
     properties = set(manifest.input_schema.get("properties", {}))
-    used = manifest.measure
     streamed = _STREAMED if run.response.stream else frozenset()
-    if isinstance(used, FromResponse):
-        yield from _names("measure.value", used.value, _MEASURED | streamed, properties)
+    for unit, used in measures_of(manifest.measure).items():
+        if isinstance(used, FromResponse):
+            where = f"measure.units.{unit}.value" if unit else "measure.value"
+            yield from names(where, used.value, _MEASURED | streamed, properties)
     for where, texts, roots in _expressions(run):
         for text in texts:
-            yield from _names(where, text, roots, properties)
+            yield from names(where, text, roots, properties)
     for where, request in (("run.poll.request", run.poll and run.poll.request), ("run.result", run.result)):
         if request:
             yield from _url(request.url, f"{where}.url", is_first=False)
+    if run.auth and run.auth.place == "sigv4" and any(one and one.multipart for one in (run.request, run.upload)):
+        yield "run.auth.place", "sigv4 cannot sign multipart"
     if run.result and not run.poll:
         yield "run.result", "needs poll: it is asked for when the work is done"
     yield from _stream(manifest, run)
@@ -49,8 +54,10 @@ def _stream(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
         yield "run.response.stream", "needs read: sse or ndjson"
     if run.poll:
         yield "run.response.stream", "cannot be where there is poll"
-    if isinstance(manifest.measure, FromResponse) and manifest.price.unit not in _METERED:
-        yield "price.unit", f"must be {' or '.join(_METERED)}, which can be counted while the answer comes"
+    for unit, used in measures_of(manifest.measure).items():
+        if isinstance(used, FromResponse) and (unit or manifest.price.unit) not in _METERED:
+            where = f"measure.units.{unit}" if unit else "price.unit"
+            yield where, f"must be {' or '.join(_METERED)}, which can be counted while the answer comes"
 
 
 def _url(url: str, where: str, is_first: bool) -> Iterator[Problem]:
@@ -67,12 +74,16 @@ def _url(url: str, where: str, is_first: bool) -> Iterator[Problem]:
 
 def _expressions(run: HttpRun) -> Iterator[tuple[str, list[str], frozenset[str]]]:
     """Where, the expressions there, and what these may look at."""
-    yield "run.request", list(_of_request(run.request)), _ASKING
+    asked, answered = ASKING, _ANSWERED
+    if run.upload:
+        yield "run.upload", list(_of_request(run.upload)), ASKING
+        asked, answered = asked | {"uploaded"}, answered | {"uploaded"}
+    yield "run.request", list(_of_request(run.request)), asked
     if run.poll:
-        yield "run.poll.request", list(_of_request(run.poll.request)), _ANSWERED
-        yield "run.poll", [text for text in (run.poll.status, run.poll.message) if text], _ANSWERED
+        yield "run.poll.request", list(_of_request(run.poll.request)), answered
+        yield "run.poll", [text for text in (run.poll.status, run.poll.message) if text], answered
     if run.result:
-        yield "run.result", list(_of_request(run.result)), _ANSWERED
+        yield "run.result", list(_of_request(run.result)), answered
     response = run.response
     streamed = _STREAMED if response.stream else frozenset()
     yield "run.response.output", list(templates.expressions(response.output)), _READ | streamed
@@ -88,7 +99,7 @@ def _of_request(request: RequestPart) -> Iterator[str]:
         yield from templates.expressions(template)
 
 
-def _names(where: str, text: str, roots: frozenset[str], properties: set[str]) -> Iterator[Problem]:
+def names(where: str, text: str, roots: frozenset[str], properties: set[str]) -> Iterator[Problem]:
     """What an expression looks at must be there to see, and of the input, in its schema."""
     tree = expressions.compiled(text).parsed
     if _has_loose_not(tree):

@@ -1,7 +1,8 @@
 """A tool that is a call of a provider over HTTP.
 
 Strings may hold `${expression}` (services/runtime/templates.py) over `input` and, in what follows an answer, `status`,
-`headers`, `body`, `files` and `submitted` (the first answer of work that is waited for).
+`headers`, `body`, `files` and `submitted` (the first answer of work that is waited for); `uploaded` is the answer to an
+upload that goes before.
 """
 
 from typing import Annotated, Any, Literal
@@ -27,12 +28,20 @@ Text = Annotated[str, AfterValidator(_template)]
 
 
 class AuthPart(Part):
-    """Where the secret goes."""
+    """Where the secret goes; `sigv4` signs each request with it, for a region and a service of AWS."""
 
-    place: Literal["bearer", "header", "query", "basic"]
+    place: Literal["bearer", "header", "query", "basic", "sigv4"]
     secret: Secret
     name: str = Field(default="authorization", min_length=1, max_length=100, description="header or parameter")
     prefix: str = Field(default="", max_length=30, description="what stands before the secret, with its space")
+    region: str = Field(default="", pattern=r"^[a-z0-9-]{0,40}$", description="for sigv4, such as us-east-1")
+    service: str = Field(default="", pattern=r"^[a-z0-9-]{0,40}$", description="for sigv4, such as polly")
+
+    @model_validator(mode="after")
+    def _for_sigv4(self) -> "AuthPart":
+        if (self.place == "sigv4") != bool(self.region and self.service):
+            raise ValueError("region and service must be there for sigv4, and for nothing else")
+        return self
 
 
 class RequestPart(Part):
@@ -117,6 +126,7 @@ class HttpRun(Part):
     hosts: list[Annotated[str, Field(pattern=HOST)]] = Field(
         default=[], max_length=20, description="hosts beside the request's own that the provider's URLs may name"
     )
+    upload: RequestPart | None = Field(default=None, description="sent first; its answer is `uploaded`")
     request: RequestPart
     poll: PollPart | None = None
     result: PollRequestPart | None = Field(default=None, description="asked for when the work is done")

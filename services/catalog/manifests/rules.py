@@ -16,9 +16,14 @@ from services.catalog.manifests.measure import (
     InputItems,
     InputMegabytes,
     InputNumber,
+    OneMeasure,
+    measures_of,
 )
+from services.catalog.manifests.price import PricePart
 from services.catalog.schemas import Schema, SchemaError
+from services.runtime.tariff import SOLE
 
+_NUMBERS = ("integer", "number")
 Problem = tuple[str, str]
 
 
@@ -34,6 +39,9 @@ def problems(manifest: Manifest) -> Iterator[Problem]:
             schema = compiled if name == "input_schema" else schema
     yield from _input(manifest)
     yield from _units(manifest)
+    properties = set(manifest.input_schema.get("properties", {}))
+    for number, variant in enumerate(manifest.price.variants):
+        yield from http_rules.names(f"price.variants.{number}.when", variant.when, http_rules.ASKING, properties)
     if isinstance(manifest.run, HttpRun):
         yield from http_rules.problems(manifest, manifest.run)
     if schema is not None:
@@ -56,53 +64,70 @@ def _input(manifest: Manifest) -> Iterator[Problem]:
 
 
 def _units(manifest: Manifest) -> Iterator[Problem]:
-    price, limits, measure = manifest.price.price(), manifest.limits, manifest.measure
-    if measure is None:
-        if price.unit:
-            yield "measure", f"must say how units ({price.unit}) are measured"
-        if price.per_unit_micros:
+    price, limits, measures = manifest.price, manifest.limits, measures_of(manifest.measure)
+    if not measures:
+        if price.units:
+            yield "measure", f"must say how units ({', '.join(sorted(price.units))}) are measured"
+        elif any(part.per_unit != "0" or part.rates for part in (price, *price.variants)):
             yield "price.per_unit", "needs price.unit and measure"
-        units_max = 0
+    elif SOLE not in measures:
+        yield from _rates(price, frozenset(measures))
+    elif not price.unit:
+        yield "price.unit", "must name what is measured"
     else:
-        if not price.unit:
-            yield "price.unit", "must name what is measured"
-        units_max = limits.units or limits.input_bytes
-    yield from _measure(manifest)
-    if pricing.amount(price, units_max) > pricing.MICROS_MAX:
-        yield "price", f"a call of {units_max} units would cost more than any account can hold"
+        yield from _rates(price, frozenset())
+    for unit, measure in measures.items():
+        where = f"measure.units.{unit}" if unit else "measure"
+        yield from _measure(manifest, measure, unit or price.unit, where)
+    units_max = limits.units or limits.input_bytes
+    for tariff in price.price().tariffs:
+        if tariff.amount({rate.unit: units_max for rate in tariff.rates}) > pricing.MICROS_MAX:
+            yield "price", f"a call of {units_max} units would cost more than any account can hold"
 
 
-def _measure(manifest: Manifest) -> Iterator[Problem]:
+def _rates(price: PricePart, units: frozenset[str]) -> Iterator[Problem]:
+    """Each way to charge must have a rate for what is measured apart, and for nothing else."""
+    if units and price.unit:
+        yield "price.unit", "must not be there where rates say what each kind of units costs"
+    for where, part in (("price", price), *((f"price.variants.{n}", one) for n, one in enumerate(price.variants))):
+        if frozenset(part.rates) != units:
+            wanted = f"must have {', '.join(sorted(units))}" if units else "need measure.from: each"
+            yield f"{where}.rates", f"{wanted}, which is what is measured" if units else wanted
+
+
+def _measure(manifest: Manifest, measure: OneMeasure, unit: str, where: str) -> Iterator[Problem]:
     """What is measured must be there, and counted in what is charged."""
-    measure = manifest.measure
     match measure:
         case InputCharacters():
-            yield from _pointer(manifest, measure.pointer, ("string", "array"))
-            yield from _unit(manifest, "character")
+            yield from _pointer(manifest, measure.pointer, ("string", "array"), f"{where}.pointer")
+            yield from _unit(unit, "character")
         case InputItems():
-            yield from _pointer(manifest, measure.pointer, ("array",))
+            yield from _pointer(manifest, measure.pointer, ("array",), f"{where}.pointer")
         case InputNumber():
-            yield from _pointer(manifest, measure.pointer, ("integer", "number"))
+            yield from _pointer(manifest, measure.pointer, _NUMBERS, f"{where}.pointer")
+            yield from _pointer(manifest, measure.times, _NUMBERS, f"{where}.times")
         case InputMegabytes():
-            yield from _unit(manifest, "megabyte")
+            yield from _unit(unit, "megabyte")
         case FromOutput() | FromResponse():
             if isinstance(measure, FromResponse) != isinstance(manifest.run, HttpRun):
-                yield "measure.from", "must be response where a provider is called, and output where a handler runs"
-            if isinstance(measure, FromResponse) and measure.at_most:
-                yield from _pointer(manifest, measure.at_most, ("integer", "number"), "measure.at_most")
+                yield f"{where}.from", "must be response where a provider is called, and output where a handler runs"
+            if isinstance(measure, FromResponse):
+                yield from _pointer(manifest, measure.at_most, _NUMBERS, f"{where}.at_most")
+                yield from _pointer(manifest, measure.times, _NUMBERS, f"{where}.times")
             if manifest.limits.units == 0:
                 yield "limits.units", "must bound what is known only afterwards: it is what a quote reserves at most"
 
 
-def _unit(manifest: Manifest, unit: str) -> Iterator[Problem]:
-    if manifest.price.unit not in ("", unit):
-        yield "price.unit", f"must be {unit}, which is what is measured"
+def _unit(unit: str, measured: str) -> Iterator[Problem]:
+    if unit not in ("", measured):
+        yield "price.unit", f"must be {measured}, which is what is measured"
 
 
-def _pointer(
-    manifest: Manifest, pointer: str, types: tuple[str, ...], where: str = "measure.pointer"
-) -> Iterator[Problem]:
+def _pointer(manifest: Manifest, pointer: str, types: tuple[str, ...], where: str) -> Iterator[Problem]:
+    """A pointer that is given must name a member of the input with such a type."""
     name = pointer.removeprefix("/")
+    if not name:
+        return
     member = manifest.input_schema.get("properties", {}).get(name)
     if not isinstance(member, dict) or member.get("type") not in types:
         yield where, f"the input has no property {name} of type {' or '.join(types)}"

@@ -6,13 +6,23 @@ from typing import Any
 def price_words(price: dict[str, Any] | None) -> str:
     """`1 + 0.5 per page, at least 2`: what an execution costs."""
     rule = price or {}
-    parts = []
-    if is_positive(rule.get("base")) or not is_positive(rule.get("per_unit")):
-        parts.append(str(rule.get("base") or "0"))
-    if is_positive(rule.get("per_unit")):
-        parts.append(f"{rule['per_unit']} per {rule.get('unit') or 'unit'}")
+    rates = dict(rule.get("rates") or {})
+    if rule.get("unit"):
+        rates[rule["unit"]] = rule
+    parts = [_rate_words(unit, rate) for unit, rate in rates.items() if is_positive(rate.get("per_unit"))]
+    if is_positive(rule.get("base")) or not parts:
+        parts.insert(0, str(rule.get("base") or "0"))
     text = " + ".join(parts)
-    return f"{text}, at least {rule['minimum']}" if is_positive(rule.get("minimum")) else text
+    if is_positive(rule.get("minimum")):
+        text += f", at least {rule['minimum']}"
+    return f"{text}; depends on the input" if rule.get("variants") else text
+
+
+def _rate_words(unit: str, rate: dict[str, Any]) -> str:
+    per = rate.get("per", 1)
+    tiers = [f"{tier['per_unit']} beyond {tier['above']:,}" for tier in rate.get("tiers") or ()]
+    text = f"{rate['per_unit']} per " + (unit.replace("_", " ") if per == 1 else f"{per:,} {unit.replace('_', ' ')}s")
+    return f"{text} ({', '.join(tiers)})" if tiers else text
 
 
 def is_positive(credit: object) -> bool:

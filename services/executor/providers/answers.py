@@ -8,7 +8,7 @@ from typing import Any
 
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File, plain
-from services.executor.providers.metering import Meter, Metering
+from services.executor.providers.metering import Meter
 from services.executor.providers.plan import HttpPlan
 from services.executor.providers.streams import UnreadableError
 from services.executor.worker import OUTPUT_BYTES_MAX, Answer, ToolAnswer
@@ -30,7 +30,7 @@ class ProviderCall:
     """By unit: expression for how many were used."""
     misfit: Callable[[Any], str] = lambda _output: ""
     """What in an output is not as the tool's schema says; empty: nothing."""
-    meter: Meter = field(default_factory=lambda: Meter(Metering(), {}))
+    meter: Meter = field(default_factory=lambda: Meter({}, {}))
     """What a streamed answer says and uses."""
 
 
@@ -50,7 +50,7 @@ def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
     return ToolAnswer(Answer.OUTPUT, encoded, units=_units(call, context))
 
 
-def _units(call: ProviderCall, context: Mapping[str, Any]) -> int | None:
+def _units(call: ProviderCall, context: Mapping[str, Any]) -> dict[str, int] | None:
     """What was used; None where nothing is measured. Of a stream that the provider does not tell, what was metered."""
     if not call.units or call.plan.response.stream is None:
         return _told_units(call.units, context)
@@ -62,9 +62,9 @@ def _units(call: ProviderCall, context: Mapping[str, Any]) -> int | None:
         return call.meter.units()
 
 
-def _told_units(measures: Mapping[str, str], context: Mapping[str, Any]) -> int | None:
+def _told_units(measures: Mapping[str, str], context: Mapping[str, Any]) -> dict[str, int] | None:
     """What the provider says was used, begun units whole."""
-    used = 0
+    used = {}
     for unit, expression in measures.items():
         found = evaluate(expression, context)
         if isinstance(found, str):
@@ -73,9 +73,9 @@ def _told_units(measures: Mapping[str, str], context: Mapping[str, Any]) -> int 
             except ValueError:
                 found = None
         if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < 2**53:
-            raise UnreadableError(f"the provider did not say how many {unit}s it used")
-        used += math.ceil(found)
-    return used if measures else None
+            raise UnreadableError(f"the provider did not say how many {unit or 'unit'}s it used")
+        used[unit] = math.ceil(found)
+    return used or None
 
 
 def told(failure: Failure, status: int) -> ToolAnswer:

@@ -100,8 +100,10 @@ class _Conversation:
     async def answer(self) -> ToolAnswer:
         """Asks, waits, reads."""
         plan, context = self._plan, self._context
+        if plan.upload:
+            await self._upload(plan.upload)
         # While work is under way elsewhere its answers are JSON; only the last one is what the manifest says.
-        await self._ask("json" if plan.poll else plan.response.read)
+        await self._ask(plan.request, "json" if plan.poll else plan.response.read, self._call.may_repeat)
         if plan.poll:
             context["submitted"] = context["body"]
             await self._wait(plan.poll)
@@ -112,10 +114,18 @@ class _Conversation:
             context["files"][name] = await self._downloaded(name, evaluate(expression, context))
         return output_of(self._call, context)
 
-    async def _ask(self, read: str) -> None:
+    async def _upload(self, plan: RequestPlan) -> None:
+        """Hands over what the request for the work refers to. Whatever becomes of it, no work was done."""
+        try:
+            await self._ask(plan, "json", may_repeat=True)
+        except NoAnswerError as error:
+            raise NotSentError(str(error)) from error
+        self._context["uploaded"] = self._context["body"]
+
+    async def _ask(self, plan: RequestPlan, read: str, may_repeat: bool) -> None:
         """Asks for the work, again where that cannot be a second work; the answer is in the context then."""
         try:
-            request = signed(rendered(self._plan.request, self._context), self._plan.auth, self._secret)
+            request = signed(rendered(plan, self._context), self._plan.auth, self._secret)
         except ExpressionError as error:
             raise _Ended(failed("TOOL_FAILED", "the tool cannot ask its provider for this", str(error))) from error
         for count in range(1, SENDS_MAX + 1):
@@ -127,14 +137,13 @@ class _Conversation:
                 if is_last:
                     raise
             except NoAnswerError:
-                if is_last or not self._call.may_repeat:
+                if is_last or not may_repeat:
                     raise
             else:
                 failure = self._read(response, read)
                 if failure is None:
                     return
-                may_repeat = failure.nothing_done or self._call.may_repeat
-                if is_last or failure.means != "retry" or not may_repeat:
+                if is_last or failure.means != "retry" or not (may_repeat or failure.nothing_done):
                     raise _Ended(told(failure, response.status))
                 pause = _retry_after(response, count)
             await asyncio.sleep(pause)

@@ -10,8 +10,8 @@ from services.runtime.expressions import evaluate
 # The first that finds a text is what the provider said.
 _MESSAGES = (
     "body.error.message", "body.error.errors[0].message", "body.errors[0].message", "body.errors[0].title",
-    "body.message", "body.detail.message", "body.detail[0].msg", "body.err_msg", "body.description", "body.error",
-    "body.detail", "body.title", "body.reason",
+    "body.message", "body.Message", "body.detail.message", "body.detail[0].msg", "body.err_msg", "body.description",
+    "body.error", "body.detail", "body.title", "body.reason",
 )  # fmt: skip
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 # Of those, the ones that say that nothing was done: a tool that may not be called twice may be after these.

@@ -12,34 +12,41 @@ from typing import Any
 from services.executor.material import tokens
 from services.executor.providers.text import Text
 
-COUNTED: Mapping[str, Callable[[str], int]] = {"token": tokens.count, "character": len}
+COUNTED: Mapping[str, Callable[[str], int]] = {
+    "token": tokens.count,
+    "input_token": tokens.count,
+    "output_token": tokens.count,
+    "character": len,
+}
 INPUT, OUTPUT = "input", "output"
 
 
 @dataclass(frozen=True, slots=True)
-class Metering:
-    """How calls of a tool are metered."""
+class Counted:
+    """What units of one kind are counted in: the texts of the input, the text that is said, or both."""
 
-    unit: str = ""
-    """token or character; empty: the units of the quote are exact, and the call that said something used them."""
-    counts_input: bool = False
-    """Whether the texts of the input are charged."""
+    input: bool = False
+    output: bool = True
 
 
 class Meter:
-    """One attempt's text and what it used; `units_max` are those of the quote."""
+    """One attempt's text and what it used. `quoted` are the units of the quote; those that are not `counted` are exact,
+    and used by whatever says something."""
 
-    def __init__(self, metering: Metering, given: Mapping[str, Any], units_max: int | None = None) -> None:
+    def __init__(
+        self, counted: Mapping[str, Counted], given: Mapping[str, Any], quoted: Mapping[str, int] | None = None
+    ) -> None:
         self.text = Text()
-        self._count = COUNTED.get(metering.unit)
-        self._input = "\n".join(_texts(given)) if metering.counts_input else ""
-        self._input_units: int | None = None
-        self._units_max = units_max
+        self._counted = {unit: counted[unit] for unit in counted if unit in COUNTED}
+        self._quoted = dict(quoted or {})
+        self._input = "\n".join(_texts(given))
+        self._input_units: dict[str, int] = {}
         self._said: dict[str, int] = {}
         self._counted_by_provider = 0
         self._bytes = 0
         # No unit has less than a byte: so long as fewer bytes came than units are left, nothing needs to be counted.
-        self._safe_bytes = (units_max or 0) - len(self._input.encode(errors="replace"))
+        size = len(self._input.encode(errors="replace"))
+        self._safe_bytes = min((most - size * self._counted[unit].input for unit, most in self._bounds()), default=0)
 
     @property
     def has_said(self) -> bool:
@@ -49,8 +56,8 @@ class Meter:
     def prepare(self) -> None:
         """Counts the input; called aside, as reading the vocabulary takes its time, and what is cut is counted at
         once."""
-        if self._count:
-            self._input_units = self._count(self._input)
+        for unit in self._counted:
+            self._input_units[unit] = COUNTED[unit](self._input)
 
     def put(self, piece: str) -> None:
         """What the provider says next; halves of characters that JSON may hold are replaced."""
@@ -66,31 +73,35 @@ class Meter:
         if part == OUTPUT:
             self._counted_by_provider = self.text.length
 
-    def units(self) -> int:
-        """Units used so far, those of the quote at most."""
+    def units(self) -> dict[str, int]:
+        """Units used so far, of each kind those of the quote at most."""
         if not self.has_said:
-            return 0
-        if self._count is None:
-            return self._units_max or 0
-        used = self._used()
-        return used if self._units_max is None else min(used, self._units_max)
+            return dict.fromkeys((*self._quoted, *self._counted), 0)
+        used = {unit: self._used(unit) for unit in self._counted}
+        return self._quoted | {unit: min(n, self._quoted.get(unit, n)) for unit, n in used.items()}
 
     def is_full(self) -> bool:
-        """Whether all that is reserved is used up."""
-        if self._units_max is None or self._count is None or not self.has_said:
+        """Whether all that is reserved for what is said is used up."""
+        if not self.has_said or self._bytes < self._safe_bytes:
             return False
-        if self._bytes < self._safe_bytes:
-            return False
-        used = self._used()
-        self._safe_bytes = self._bytes + self._units_max - used
-        return used >= self._units_max
+        left = min((most - self._used(unit) for unit, most in self._bounds()), default=1)
+        self._safe_bytes = self._bytes + left
+        return left <= 0
 
-    def _used(self) -> int:
-        count = self._count or len
-        given = self._said.get(INPUT)
-        if given is None:
-            given = count(self._input) if self._input_units is None else self._input_units
-        return given + self._said.get(OUTPUT, 0) + count(self.text.after(self._counted_by_provider))
+    def _bounds(self) -> list[tuple[str, int]]:
+        """Of the units that grow with what is said, those of the quote."""
+        return [
+            (unit, self._quoted[unit]) for unit, one in self._counted.items() if one.output and unit in self._quoted
+        ]
+
+    def _used(self, unit: str) -> int:
+        used, count = 0, COUNTED[unit]
+        if self._counted[unit].input:
+            known = self._said.get(INPUT, self._input_units.get(unit))
+            used += count(self._input) if known is None else known
+        if self._counted[unit].output:
+            used += self._said.get(OUTPUT, 0) + count(self.text.after(self._counted_by_provider))
+        return used
 
 
 def _texts(value: Any) -> Iterator[str]:

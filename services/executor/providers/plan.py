@@ -11,12 +11,15 @@ CLASSES = ("retry", "quota", "key", "input", "refused", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """Where the secret goes: a header (with a word before it), a query parameter, or basic authentication."""
+    """Where the secret goes: a header (with a word before it), a query parameter, basic authentication, or a signature
+    for a region and a service."""
 
     place: str
     secret: str
     name: str = "authorization"
     prefix: str = ""
+    region: str = ""
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ class HttpPlan:
     request: RequestPlan
     response: ResponsePlan
     auth: Auth | None = None
+    upload: RequestPlan | None = None
+    """Sent before the request for the work, which may name its answer as `uploaded`. Safe to repeat: it is no work."""
     hosts: tuple[str, ...] = ()
     """Hosts beside the request's own from which files may be downloaded; `*.example.com` for all below one."""
     poll: PollPlan | None = None
@@ -102,8 +107,6 @@ class HttpPlan:
     errors: tuple[ErrorRule, ...] = ()
     request_id: str = ""
     """Expression for the provider's own id of the call."""
-    units: Mapping[str, str] = field(default_factory=dict)
-    """By unit: expression for how many were used."""
 
 
 def plan_of(run: Mapping[str, Any]) -> HttpPlan:
@@ -113,6 +116,7 @@ def plan_of(run: Mapping[str, Any]) -> HttpPlan:
         request=_request(run["request"]),
         response=_response(response),
         auth=Auth(**auth) if auth else None,
+        upload=_request(run["upload"]) if run.get("upload") else None,
         hosts=tuple(run.get("hosts", ())),
         poll=_poll(poll) if poll else None,
         result=_request({"method": "GET", **run["result"]}) if run.get("result") else None,

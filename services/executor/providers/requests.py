@@ -7,12 +7,14 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from services.executor.providers import sigv4
 from services.executor.providers.files import File, plain
 from services.executor.providers.plan import Auth, RequestPlan
-from services.runtime import templates
+from services.runtime import clock, templates
 from services.runtime.templates import ABSENT
 
 # A part of a multipart body: field, value as text, or a file.
@@ -65,8 +67,8 @@ def rendered(plan: RequestPlan, context: Mapping[str, Any]) -> Request:
             return replace(request, content=body.data if isinstance(body, File) else str(body).encode())
 
 
-def signed(request: Request, auth: Auth | None, secret: str) -> Request:
-    """The request with its secret."""
+def signed(request: Request, auth: Auth | None, secret: str, at: datetime | None = None) -> Request:
+    """The request with its secret, or signed with it, now or `at` a time."""
     if auth is None:
         return request
     value = auth.prefix + secret
@@ -78,6 +80,12 @@ def signed(request: Request, auth: Auth | None, secret: str) -> Request:
             pair = value if ":" in value else f"{value}:"
             value = f"Basic {base64.b64encode(pair.encode()).decode()}"
             return replace(request, headers={**request.headers, "authorization": value})
+        case "sigv4":
+            place = (auth.region, auth.service)
+            headers = sigv4.headers_of(
+                request.method, request.target, request.headers, request.content, value, place, at or clock.now()
+            )
+            return replace(request, headers=headers)
         case "bearer":
             return replace(request, headers={**request.headers, "authorization": f"Bearer {value}"})
         case _:

@@ -55,7 +55,7 @@ SELECT {COLUMNS} FROM moved AS job
 # After an answer that was lost on its way, the step may have been written.
 _MOVED_BEFORE = f"""
 SELECT {COLUMNS} FROM job
- WHERE job_id = %(job_id)s AND fence = %(fence)s + %(fence_step)s AND state = %(after)s AND worker = ''
+ WHERE job_id = %(job_id)s AND fence = %(fence_after)s AND state = %(after)s AND worker = ''
 """
 _EVENT_KINDS = {
     State.QUEUED: events_pb2.EVENT_KIND_JOB_REQUEUED,
@@ -125,6 +125,7 @@ def _parameters(step: Transition) -> dict[str, object]:
         "fence": step.fence,
         "cause": step.cause,
         "fence_step": int(step.after is State.QUEUED),
+        "fence_after": step.fence + (step.after is State.QUEUED),
         "before": step.before,
         "after": step.after,
         "ended": step.after in ENDED,

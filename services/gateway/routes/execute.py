@@ -1,7 +1,5 @@
 """Execute a tool: the whole saga in one call."""
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -11,16 +9,15 @@ from litestar.params import FromPath
 
 from services.gateway import answers, bodies, idempotency, inputs, mapping, names, rates, shapes, sse, waiting
 from services.gateway.auth import Doorkeeper, Payer
-from services.gateway.keyed_saga import KeyedSaga
+from services.gateway.executes import Executes
 from services.gateway.openapi import Operation, opt
 from services.gateway.outcomes import Outcomes
 from services.gateway.routes.tools import INPUT_EXAMPLE, INPUT_PROBLEMS
-from services.gateway.saga import Driven, Order, Saga
+from services.gateway.saga import Order
 from services.gateway.sse import Streams
 from services.gateway.tool_copies import ToolCopies
 from services.runtime.errors import Refusal
 
-IN_FLIGHT_MAX = 2_000
 _BODY = msgspec.json.Decoder(shapes.ExecuteBody)
 _PROBLEMS = (
     *INPUT_PROBLEMS,
@@ -37,68 +34,25 @@ _ANSWER_HEADERS = {
 }
 
 
-class InFlight:
-    """Counts the executes under way, and refuses more than the limit."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._count = 0
-
-    @contextlib.contextmanager
-    def one_more(self) -> Iterator[None]:
-        """Counts one while the body runs; raises UPSTREAM_UNAVAILABLE at the limit."""
-        if self._count >= self._limit:
-            raise Refusal(
-                "UPSTREAM_UNAVAILABLE",
-                f"{self._limit} executes are under way here, which is the limit; try again shortly",
-                {"dependency": "gateway", "limit": self._limit, "retry_after_seconds": 1},
-            )
-        self._count += 1
-        try:
-            yield
-        finally:
-            self._count -= 1
-
-
-class Executes:
-    """Turns requests into orders and has them driven."""
-
-    def __init__(self, copies: ToolCopies, saga: Saga, keyed: KeyedSaga) -> None:
-        self._copies = copies
-        self._saga = saga
-        self._keyed = keyed
-
-    async def start(self, request: Request[Any, Any, Any], payer: Payer, tool: str) -> Driven:
-        """The job a request leads to; its input is not held in memory any longer than this."""
-        key = idempotency.parse_key(request.headers.get("idempotency-key"))
-        order = await self._order(await bodies.read(request.receive), payer, tool)
-        if key is None:
-            return await self._saga.start(order)
-        fingerprint = idempotency.fingerprint(
-            "POST", f"/v1/tools/{tool}/execute", await inputs.digest(order.input), order.quote_id, order.labels
-        )
-        return await self._keyed.start(order, key, fingerprint)
-
-    async def _order(self, content: bytes, payer: Payer, tool: str) -> Order:
-        body = bodies.decode(_BODY, content)
-        if body.quote_id == "":
-            raise Refusal("QUOTE_MALFORMED", "quote_id is empty")
-        return Order(
-            account_id=payer.account_id,
-            key_id=payer.key_id,
-            tool=tool,
-            input=await inputs.prepare(body.input, lambda: self._copies.file_properties(tool)),
-            quote_id=body.quote_id or "",
-            reference=body.reference,
-            labels=body.labels,
-        )
+async def _order(content: bytes, payer: Payer, tool: str, copies: ToolCopies) -> Order:
+    body = bodies.decode(_BODY, content)
+    if body.quote_id == "":
+        raise Refusal("QUOTE_MALFORMED", "quote_id is empty")
+    return Order(
+        account_id=payer.account_id,
+        key_id=payer.key_id,
+        tool=tool,
+        input=await inputs.prepare(body.input, lambda: copies.file_properties(tool)),
+        quote_id=body.quote_id or "",
+        reference=body.reference,
+        labels=body.labels,
+    )
 
 
 def handlers(
-    doorkeeper: Doorkeeper, executes: Executes, outcomes: Outcomes, streams: Streams
+    doorkeeper: Doorkeeper, copies: ToolCopies, executes: Executes, outcomes: Outcomes, streams: Streams
 ) -> list[HTTPRouteHandler]:
     """POST /v1/tools/{slug}/execute."""
-    in_flight = InFlight(IN_FLIGHT_MAX)
 
     @post(
         "/v1/tools/{slug:str}/execute",
@@ -122,8 +76,11 @@ def handlers(
         preference = waiting.parse([] if is_streamed else request.headers.getall("prefer", []))
         if is_streamed:
             streams.check_room()
-        with in_flight.one_more():
-            driven = await executes.start(request, payer, names.slug(slug))
+        key = idempotency.parse_key(request.headers.get("idempotency-key"))
+        tool = names.slug(slug)
+        with executes.one_more():
+            # Not named: the input is held in memory no longer than this.
+            driven = await executes.start(await _order(await bodies.read(request.receive), payer, tool, copies), key)
             job = driven.job if is_streamed else await outcomes.wait(driven.job, preference.seconds)
         headers = rates.headers(driven.standings)
         if preference.applied:

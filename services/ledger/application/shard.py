@@ -1,12 +1,12 @@
 """One shard in memory: the fold of its log, and the batch that is being decided on top of it."""
 
 import copy
-import heapq
 from collections.abc import Sequence
 
 from scrip.ledger.v1 import events_pb2 as pb
 
 from services.ledger.application.batch import BYTES_MAX, Batch
+from services.ledger.application.deadlines import Deadlines
 from services.ledger.application.results import (
     Answer,
     BrokenChainError,
@@ -58,10 +58,7 @@ class Shard:
         self.request_ids = RequestIds()
         # Accounts from which credits may be on their way.
         self.senders: set[str] = set()
-        # A heap of (time, account): when something may lapse somewhere.
-        self._deadlines: list[tuple[int, str]] = []
-        # The entry of each account that counts; others are passed over when they come up.
-        self._watched: dict[str, int] = {}
+        self._deadlines = Deadlines()
         self._journal = Journal()
         self._opened: list[str] = []
         # The batch in hand, and its time.
@@ -121,7 +118,7 @@ class Shard:
     @property
     def next_deadline(self) -> int | None:
         """When something may lapse next, in microseconds since the Unix epoch."""
-        return self._deadlines[0][0] if self._deadlines else None
+        return self._deadlines.next
 
     @property
     def is_full(self) -> bool:
@@ -137,11 +134,10 @@ class Shard:
         """Begins a batch at a time not before the last one; applies what lapsed in the meantime."""
         self.now = max(self.at, at)
         for _ in range(IDLE_LAPSES_MAX):
-            if not self._deadlines or self._deadlines[0][0] > self.now or self._batch.is_full:
+            moment = self._deadlines.next
+            if moment is None or moment > self.now or self._batch.is_full:
                 return
-            moment, account_id = heapq.heappop(self._deadlines)
-            if self._watched.get(account_id) == moment:
-                del self._watched[account_id]
+            if account_id := self._deadlines.pop():
                 self._lapse(self.accounts[account_id])
 
     def execute(self, command: cmd.Command) -> Decided | None:
@@ -203,7 +199,7 @@ class Shard:
         # What a release or final capture gave back to a dead grant lapses at once; what came in repays.
         if account.more.lapsing or account.more.owed:
             self._lapse(account)
-        elif account.deadlines:
+        else:
             self._watch(account)
         return answer
 
@@ -351,23 +347,14 @@ class Shard:
 
     def _watch(self, account: Account) -> None:
         """Wakes in time for what lapses first on an account; too early, for what has ended since, does no harm."""
-        if not account.deadlines:
-            return
-        account_id, first = account.account_id, account.deadlines[0][0]
-        watched = self._watched.get(account_id)
-        if watched is None or first < watched:
-            self._watched[account_id] = first
-            heapq.heappush(self._deadlines, (first, account_id))
-            # Entries that no longer count go once they are most of the heap; a grant's may lie years ahead.
-            if len(self._deadlines) > 64 + 4 * len(self._watched):
-                self._deadlines = [(moment, watched) for watched, moment in self._watched.items()]
-                heapq.heapify(self._deadlines)
+        if account.deadlines:
+            self._deadlines.set(account.account_id, account.deadlines[0][0])
 
     def _revert(self, mark: int, opened: int = 0) -> None:
         touched = self._journal.revert(mark)
         for account_id in self._opened[opened:]:
             del self.accounts[account_id]
-            self._watched.pop(account_id, None)
+            self._deadlines.forget(account_id)
             touched.discard(account_id)
         del self._opened[opened:]
         for account_id in touched:

@@ -13,7 +13,7 @@ from services.executor.providers.answers import ProviderCall
 from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client, NoAnswerError
 from services.executor.providers.files import File
-from services.executor.providers.metering import Meter, Metering
+from services.executor.providers.metering import Counted, Meter
 from services.executor.providers.plan import plan_of
 from services.executor.providers.secrets import Secrets
 from services.executor.worker import Answer, ToolAnswer
@@ -81,7 +81,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             {"prompt": "a cat"},
             {"picture": picture},
             may_repeat,
-            {"units": units} if units else {},
+            {"": units} if units else {},
         )
         if meter is not None:
             call = replace(call, meter=meter)
@@ -100,7 +100,7 @@ async def test_an_answer_becomes_the_output(run: Any) -> None:
     script = Script(said(text="meow", used="2.2"))
     answer = await run(script, units="body.used")
     assert json.loads(answer.output_json) == {"text": "meow"}
-    assert (answer.units, answer.provider_request_id, answer.provider_status) == (3, "r1", 200)
+    assert (answer.units, answer.provider_request_id, answer.provider_status) == ({"": 3}, "r1", 200)
     assert json.loads(script.asked[0].content) == {"prompt": "a cat"}
     assert script.asked[0].headers["authorization"] == f"Bearer {KEY}"
 
@@ -358,7 +358,7 @@ async def test_events_are_read_as_an_array(run: Any) -> None:
     stream = httpx.Response(200, content=body, headers={"content-type": "text/event-stream"})
     answer = await run(Script(stream), {"response": response}, units="body[-1].n")
     assert json.loads(answer.output_json) == {"text": "meow", "first": "start"}
-    assert answer.units == 2
+    assert answer.units == {"": 2}
 
 
 @pytest.mark.parametrize("used", [None, "many", -1, True, [1]])
@@ -390,18 +390,18 @@ def streamed(*lines: dict[str, Any], cut: bool = False) -> httpx.Response:
 
 def meter(units_max: int | None = None) -> Meter:
     """Counts characters."""
-    return Meter(Metering("character"), {}, units_max)
+    return Meter({"character": Counted()}, {}, None if units_max is None else {"character": units_max})
 
 
 async def test_a_stream_is_read_as_it_comes(run: Any) -> None:
     """Its text is the output; units are those the provider says, else those counted."""
     said_all = [{"say": "me"}, {"say": None}, {"say": "ow"}, {"end": True}]
     answer = await run(Script(streamed(*said_all, {"used": 9})), STREAM, units="body[-1].used")
-    assert (json.loads(answer.output_json), answer.units) == ({"text": "meow"}, 9)
+    assert (json.loads(answer.output_json), answer.units) == ({"text": "meow"}, {"": 9})
     answer = await run(Script(streamed(*said_all)), STREAM, units="body[-1].used", meter=meter())
-    assert (json.loads(answer.output_json), answer.units) == ({"text": "meow"}, 4)
+    assert (json.loads(answer.output_json), answer.units) == ({"text": "meow"}, {"character": 4})
     answer = await run(Script(streamed(*said_all, cut=True)), STREAM, units="body[-1].used", meter=meter())
-    assert (answer.answer, answer.units) == (Answer.OUTPUT, 4)
+    assert (answer.answer, answer.units) == (Answer.OUTPUT, {"character": 4})
 
 
 @pytest.mark.parametrize(
@@ -421,7 +421,7 @@ async def test_a_stream_that_is_cut_has_used_what_it_said(
     """It is not sent again, and the provider's id of it is kept."""
     script = Script(response)
     answer = await run(script, STREAM, units="body[-1].used", meter=meter())
-    assert (answer.answer, answer.reason, answer.units) == (Answer.FAILED, "STREAM_CUT", units)
+    assert (answer.answer, answer.reason, answer.units) == (Answer.FAILED, "STREAM_CUT", {"character": units})
     assert message in answer.message
     assert (answer.provider_request_id, answer.provider_status) == ("r1", 200)
 
@@ -441,7 +441,7 @@ async def test_a_stream_is_stopped_at_its_bound(run: Any) -> None:
     script = Script(streamed(*[{"say": "meow"}] * 9, {"end": True}))
     answer = await run(script, STREAM, units="body[-1].used", meter=meter(10))
     assert json.loads(answer.output_json) == {"text": "meowmeowmeow", "stopped": "limit"}
-    assert answer.units == 10
+    assert answer.units == {"character": 10}
 
 
 @pytest.mark.parametrize("status", [400, 429, 500])
@@ -451,4 +451,4 @@ async def test_an_error_in_the_place_of_a_stream_has_used_nothing(run: Any, stat
     answer = await run(script, STREAM, units="body[-1].used", meter=meter())
     assert answer.answer is not Answer.OUTPUT
     assert answer.reason != "STREAM_CUT"
-    assert answer.units == 0
+    assert answer.units == {"character": 0}
