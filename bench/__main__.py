@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import cold, execute, jobs, limits, tools
+from bench import cold, execute, jobs, limits, streams, tools
 from bench.ledger.measurements import measure
 from bench.ledger.size import Size
 
@@ -16,6 +16,7 @@ MEASUREMENTS = {
     "cold": cold.run,
     "execute": execute.run,
     "jobs": jobs.run,
+    "streams": streams.run,
     "limits": limits.run,
     "tools": tools.run,
     "engine": engine,

@@ -1,8 +1,8 @@
 """Calls to the gateway: where it is, which key to use, and what its answers mean for the exit status."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ import httpx
 from services.cli.errors import Refused, Unreachable
 from services.cli.local.runfile import RUN_FILE
 from services.cli.settings import CliSettings
+from services.executor.providers.streams import EventReader
 
 Role = Literal["user", "admin"]
 
@@ -90,7 +91,7 @@ class Api:
         """The answer to any other request; `content` is httpx's: json, content, params."""
         return self._call(method, path, role, headers=headers or {}, **content)
 
-    @contextmanager
+    @contextlib.contextmanager
     def content(self, path: str, role: Role = "user") -> Iterator[httpx.Response]:
         """The answer with what is at a path, to be read piece by piece."""
         headers = {"Authorization": f"Bearer {self._target.keys[role]}"}
@@ -99,6 +100,19 @@ class Api:
                 response.read()
                 read_answer(response)
             yield response
+
+    def events(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Iterator[dict[str, Any]]:
+        """The events of a POST that is answered by a stream, as they come; each has its name as `event`. Where the
+        connection is lost they just end."""
+        reader = EventReader("sse")
+        key = {"Authorization": f"Bearer {self._target.keys['user']}", "Accept": "text/event-stream"}
+        with self._reaching(), self._client.stream("POST", path, json=body, headers=key | headers) as response:
+            if response.headers.get("content-type", "").partition(";")[0] != "text/event-stream":
+                response.read()
+                read_answer(response)
+            with contextlib.suppress(httpx.TransportError):
+                for piece in response.iter_bytes():
+                    yield from reader.feed(piece)
 
     def pages(
         self, path: str, plural: str, role: Role = "user", filters: Mapping[str, str] | None = None
@@ -131,7 +145,7 @@ class Api:
             response = self._client.request(method, path, headers=headers, **arguments)
         return read_answer(response)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
         """Says what it means when the gateway is not there."""
         try:

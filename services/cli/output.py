@@ -73,6 +73,10 @@ class Output:
             label = click.style(f"{name:<{width}}", bold=True)
             click.echo(f"{label}  {value}")
 
+    def piece(self, text: str) -> None:
+        """A part of a line, at once."""
+        click.echo(text, nl=False)
+
     def line(self, text: str) -> None:
         """A line of the answer."""
         click.echo(text)

@@ -13,10 +13,11 @@ from services.catalog.manifests.manifest import Manifest, ManifestError
 from services.catalog.schemas import Schema
 from services.cli.errors import Refused
 from services.executor import specs
-from services.executor.jobs import Retry
+from services.executor.jobs import Retry, Terms
 from services.executor.providers.answers import ProviderCall
 from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client, NoAnswerError
+from services.executor.providers.course import Course
 from services.executor.providers.files import File, input_file
 from services.executor.providers.requests import Request, rendered, signed
 from services.executor.providers.secrets import MASK, Secrets
@@ -74,7 +75,10 @@ class Trial:
             return await asyncio.to_thread(run_tool, call)
         client = Client({})
         spec = self.spec
-        asked = ProviderCall(plan, self.value, self.files, spec.retry is Retry.SAFE, spec.units, spec.misfit)
+        course = Course(meter=spec.meter(json.dumps(self.value).encode(), Terms(0, self.tariff)))
+        asked = ProviderCall(
+            plan, self.value, self.files, spec.retry is Retry.SAFE, spec.units, spec.misfit, course=course
+        )
         try:
             async with asyncio.timeout(self.manifest.limits.timeout_ms / 1000):
                 return await Providers(client, secrets).run(asked)

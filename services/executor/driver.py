@@ -15,6 +15,7 @@ from services.executor.endings import Key
 from services.executor.inputs import InputGoneError, Inputs
 from services.executor.jobs import Retry, State, Transition, after_lost_attempt
 from services.executor.leases import CanceledError, Held, Leases
+from services.executor.live import Live
 from services.executor.patience import Patience
 from services.executor.pool import CallTimedOutError, WorkerLostError
 from services.executor.providers.health import ProviderDownError
@@ -53,6 +54,7 @@ class Driver:
         admission: Admission,
         settler: Settler,
         watches: Watches,
+        live: Live,
     ) -> None:
         self._executor_id = executor_id
         self._pool = pool
@@ -64,6 +66,7 @@ class Driver:
         self._admission = admission
         self._settler = settler
         self._watches = watches
+        self._live = live
         self._stopping = False
         self._beginning = Patience("database (attempts)")
         self._moving = Patience("database (outcomes)")
@@ -169,27 +172,31 @@ class Driver:
         called_at = held.begin_call()
         held.resumable = held.claim.work is not None
         course = held.course
+        course.meter = spec.meter(held.claim.input_json, held.terms)
         try:
             async with held.until_canceled():
-                answer = await self._runner.run(spec, held, self._resumption.keep)
+                with self._live.telling(job, course.meter):
+                    answer = await self._runner.run(spec, held, self._resumption.keep)
         except ClaimLostError:
             return None
         except (asyncio.CancelledError, HandedOverError):
             took, resumable = _ms_since(called_at), held.resumable
+            if course.meter is not None and spec.retry is Retry.UNSAFE:
+                return endings.cut_here(held.key, held.terms, took, course)
             return endings.handed_over(
                 held.key, held.terms, spec.retry, job.attempts, took, course.report, resumable=resumable
             )
         except CanceledError:
             self._runner.stop_work(spec, course)
-            return endings.canceled(held.key, held.terms, _ms_since(called_at), course.report)
+            return endings.canceled(held.key, held.terms, _ms_since(called_at), course)
         except ProviderDownError:
             return endings.provider_down(held.key, course.report)
         except CallTimedOutError:
             self._runner.stop_work(spec, course)
             took = _ms_since(called_at)
             if held.is_past_deadline():
-                return endings.past_deadline(held.key, held.terms, State.RUNNING, took, course.report)
-            return endings.timed_out(held.key, held.terms, held.timeout_seconds, took, course.report)
+                return endings.stopped_at_deadline(held.key, held.terms, State.RUNNING, took, course)
+            return endings.timed_out(held.key, held.terms, held.timeout_seconds, took, course)
         except WorkerLostError as error:
             log.warning("worker_lost", job_id=job.job_id, tool=job.tool, error=str(error))
             took = _ms_since(called_at)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from services.executor import endings, mapping, meters, wishes
 from services.executor.jobs import State, Transition
 from services.executor.patience import Patience
+from services.executor.providers.course import Course
 from services.executor.settlement import Settler
 from services.executor.store import due
 from services.executor.store.due import Quoted
@@ -89,5 +90,7 @@ class Due:
 def late_step(quoted: Quoted) -> Transition:
     """The end of a waiting job whose deadline has passed."""
     job = quoted.job
-    took = 0 if quoted.begun else None
-    return endings.past_deadline((job.job_id, job.fence), mapping.stored_terms(quoted.quote), State.QUEUED, took)
+    key, terms = (job.job_id, job.fence), mapping.stored_terms(quoted.quote)
+    if quoted.begun:
+        return endings.stopped_at_deadline(key, terms, State.QUEUED, 0, Course())
+    return endings.past_deadline(key, terms, State.QUEUED)

@@ -13,12 +13,14 @@ from services.executor.jobs import (
     after_lost_attempt,
     ended,
 )
+from services.executor.providers.course import Course
 from services.executor.worker import Answer, ToolAnswer
 
 Key = tuple[str, int]
 """Job id and fence."""
 NOT_CALLED = "NOT_CALLED"
 PROVIDER_DOWN = "PROVIDER_DOWN"
+DEADLINE_PASSED = "DEADLINE_PASSED"
 NOTHING_DONE = frozenset({NOT_CALLED, PROVIDER_DOWN})
 
 
@@ -67,9 +69,7 @@ def answered(
     )
 
 
-def timed_out(
-    key: Key, terms: Terms, timeout_seconds: float, duration_ms: int, report: ProviderReport = NO_REPORT
-) -> Transition:
+def timed_out(key: Key, terms: Terms, timeout_seconds: float, duration_ms: int, course: Course) -> Transition:
     """The end of a job whose call was stopped at its time limit."""
     return ended(
         *key,
@@ -79,8 +79,25 @@ def timed_out(
         cause="TIMED_OUT",
         reason="TIMED_OUT",
         message=f"the tool did not end within {timeout_seconds:g} seconds",
+        measured=course.metered,
         duration_ms=duration_ms,
-        report=report,
+        report=course.report,
+    )
+
+
+def cut_here(key: Key, terms: Terms, duration_ms: int, course: Course) -> Transition:
+    """This executor stops, and with it the stream it reads: the provider goes no further, and what came is known."""
+    return ended(
+        *key,
+        State.RUNNING,
+        terms,
+        Ending.FAILED,
+        cause="EXECUTOR_STOPPED",
+        reason="STREAM_CUT",
+        message="the answer was cut off here; try again",
+        measured=course.metered,
+        duration_ms=duration_ms,
+        report=course.report,
     )
 
 
@@ -99,7 +116,7 @@ def canceled_waiting(key: Key, terms: Terms, wish: Wish, begun: bool) -> Transit
     )
 
 
-def canceled(key: Key, terms: Terms, duration_ms: int, report: ProviderReport = NO_REPORT) -> Transition:
+def canceled(key: Key, terms: Terms, duration_ms: int, course: Course) -> Transition:
     """The end of a job that somebody canceled, as its row says, during its call."""
     return ended(
         *key,
@@ -109,8 +126,9 @@ def canceled(key: Key, terms: Terms, duration_ms: int, report: ProviderReport = 
         cause=CANCEL_REQUESTED,
         reason="CANCELED",
         message="the job was canceled while it ran",
+        measured=course.metered,
         duration_ms=duration_ms,
-        report=report,
+        report=course.report,
     )
 
 
@@ -133,25 +151,36 @@ def canceled_instead(step: Transition, terms: Terms) -> Transition:
     key = step.job_id, step.fence
     if step.cause in NOTHING_DONE:
         return canceled_uncalled(key, terms)
-    return canceled(key, terms, step.duration_ms, step.report)
+    return canceled(key, terms, step.duration_ms, Course(report=step.report))
 
 
-def past_deadline(
-    key: Key, terms: Terms, before: State, duration_ms: int | None = None, report: ProviderReport = NO_REPORT
-) -> Transition:
-    """The end of a job that had not ended by its deadline; without `duration_ms` its tool was not called."""
-    called = duration_ms is not None
+def past_deadline(key: Key, terms: Terms, before: State) -> Transition:
+    """The end of a job that had not begun by its deadline; it costs nothing."""
     return ended(
         *key,
         before,
         terms,
         Ending.CANCELED,
-        cause="DEADLINE_PASSED",
-        reason="DEADLINE_PASSED",
-        message=f"the job {'had not ended' if called else 'had not begun'} by its deadline",
-        duration_ms=duration_ms or 0,
-        called=called,
-        report=report,
+        cause=DEADLINE_PASSED,
+        reason=DEADLINE_PASSED,
+        message="the job had not begun by its deadline",
+        called=False,
+    )
+
+
+def stopped_at_deadline(key: Key, terms: Terms, before: State, duration_ms: int, course: Course) -> Transition:
+    """The end of a job that had begun and had not ended by its deadline."""
+    return ended(
+        *key,
+        before,
+        terms,
+        Ending.CANCELED,
+        cause=DEADLINE_PASSED,
+        reason=DEADLINE_PASSED,
+        message="the job had not ended by its deadline",
+        measured=course.metered,
+        duration_ms=duration_ms,
+        report=course.report,
     )
 
 

@@ -114,7 +114,8 @@ class Cost:
 
 
 def cost_of(terms: Terms, ending: Ending, units: Mapping[str, int]) -> Cost:
-    """What an ending costs with `units` measured. A tool that was never called costs nothing, whatever its rules."""
+    """What an ending costs with `units` measured. A tool that was never called costs nothing, whatever its rules, and
+    so does one that is charged by what it used, did not succeed and used nothing."""
     rule = Charge.NOTHING if ending is Ending.NOT_RUN else terms.charges.get(ending, Charge.NOTHING)
     match rule:
         case Charge.NOTHING:
@@ -122,7 +123,8 @@ def cost_of(terms: Terms, ending: Ending, units: Mapping[str, int]) -> Cost:
         case Charge.BASE:
             charge = terms.tariff.base
         case Charge.MEASURED:
-            charge = terms.tariff.amount(units)
+            used_nothing = terms.tariff.rates and not any(units.values()) and ending is not Ending.SUCCEEDED
+            charge = 0 if used_nothing else terms.tariff.amount(units)
     return Cost(charge, max(charge - terms.reserved, 0))
 
 

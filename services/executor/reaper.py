@@ -3,6 +3,7 @@
 from services.executor import endings, mapping, meters
 from services.executor.jobs import Transition, after_lost_attempt, after_lost_look
 from services.executor.patience import Patience
+from services.executor.providers.course import Course
 from services.executor.settlement import Settler
 from services.executor.store import lost
 from services.executor.store.lost import Lost
@@ -66,7 +67,7 @@ def next_step(found: Lost) -> Transition:
     job = found.job
     terms = mapping.stored_terms(found.quote)
     if job.cancel_requested_at:
-        return endings.canceled((job.job_id, job.fence), terms, 0)
+        return endings.canceled((job.job_id, job.fence), terms, 0, Course())
     if found.may_resume is not None:
         return after_lost_look(job.job_id, job.fence, terms, found.may_resume)
     return after_lost_attempt(job.job_id, job.fence, terms, found.retry, job.attempts, "LEASE_EXPIRED")

@@ -61,6 +61,8 @@ class Runner:
             visit=visit,
             course=held.course,
         )
+        if held.course.meter:
+            await asyncio.to_thread(held.course.meter.prepare)
         try:
             async with asyncio.timeout(held.seconds_left()):
                 return await self._providers.run(call)

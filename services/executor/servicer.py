@@ -5,10 +5,11 @@ from typing import Any
 
 from scrip.executor.v1 import events_pb2, executor_pb2, executor_pb2_grpc
 
-from services.executor import mapping, requests, wishes
+from services.executor import executions, mapping, requests, wishes
 from services.executor.control import Control
 from services.executor.intake import Intake
 from services.executor.jobs import State
+from services.executor.live import Live
 from services.executor.reconciler import Reconciler
 from services.executor.store import queries
 from services.executor.store.rows import Job
@@ -29,6 +30,7 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
         intake: Intake,
         control: Control,
         watches: Watches,
+        live: Live,
         reconciler: Reconciler,
         appended: Signal,
     ) -> None:
@@ -37,15 +39,22 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
         self._control = control
         self._watches = watches
         self._reconciler = reconciler
+        self._live = live
         self._appended = appended
 
     async def SubmitJob(  # noqa: N802 (the proto's name)
         self, request: executor_pb2.SubmitJobRequest, _context: Context
     ) -> executor_pb2.SubmitJobResponse:
         """Accepts a job; a repeated one is answered as it is."""
-        accepted = await self._intake.submit(requests.submission_of(request))
-        job = await self._message(accepted.job) if accepted.replayed else mapping.job_message(accepted.job)
-        return executor_pb2.SubmitJobResponse(job=job, replayed=accepted.replayed)
+        return await self._submitted(request)
+
+    async def ExecuteTool(  # noqa: N802
+        self, request: executor_pb2.ExecuteToolRequest, _context: Context
+    ) -> AsyncIterator[executor_pb2.ExecuteToolResponse]:
+        """Accepts a job in the same way, and tells what becomes of it."""
+        submitted = await self._submitted(request.submission)
+        async for response in executions.told(self._live, submitted.job):
+            yield response
 
     async def GetJob(  # noqa: N802
         self, request: executor_pb2.GetJobRequest, _context: Context
@@ -91,8 +100,15 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
         self, request: executor_pb2.WatchJobRequest, _context: Context
     ) -> AsyncIterator[executor_pb2.WatchJobResponse]:
         """The job as it is, and after each change, until it has ended and is settled."""
-        async for job in self._watches.follow(request.account_id, request.job_id):
-            yield executor_pb2.WatchJobResponse(job=job)
+        if not request.live:
+            async for job in self._watches.follow(request.account_id, request.job_id):
+                yield executor_pb2.WatchJobResponse(job=job)
+            return
+        async for item in self._live.follow(request.account_id, request.job_id):
+            if isinstance(item, executor_pb2.Chunk):
+                yield executor_pb2.WatchJobResponse(chunk=item)
+            else:
+                yield executor_pb2.WatchJobResponse(job=item)
 
     async def ReconcileJobs(  # noqa: N802
         self, request: executor_pb2.ReconcileJobsRequest, _context: Context
@@ -108,6 +124,11 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
         async for row in event_log.follow(self._pool, cursors, request.follow, self._appended):
             batch = events_pb2.EventBatch.FromString(row.body)
             yield executor_pb2.ReadEventsResponse(batch=batch, hash=row.hash)
+
+    async def _submitted(self, request: executor_pb2.SubmitJobRequest) -> executor_pb2.SubmitJobResponse:
+        accepted = await self._intake.submit(requests.submission_of(request))
+        job = await self._message(accepted.job) if accepted.replayed else mapping.job_message(accepted.job)
+        return executor_pb2.SubmitJobResponse(job=job, replayed=accepted.replayed)
 
     async def _message(self, job: Job) -> executor_pb2.Job:
         output = b""

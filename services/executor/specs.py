@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from scrip.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 
-from services.executor.jobs import Retry
+from services.executor.jobs import Retry, Terms
+from services.executor.material import tokens
 from services.executor.output_schema import misfit_of
+from services.executor.providers.metering import Counted, Meter
 from services.executor.providers.plan import HttpPlan, plan_of
 from services.executor.providers.secrets import Secrets
 from services.executor.worker import HANDLERS
@@ -49,6 +51,14 @@ class RunSpec:
     """What in a provider's output is not as the tool's schema says; empty: nothing."""
     pointers: Mapping[str, str] = field(default_factory=dict)
     """By unit: where a handler's output says how many were used."""
+    counted: Mapping[str, Counted] = field(default_factory=dict)
+    """By unit: what of it can be counted while a provider's answer comes."""
+
+    def meter(self, input_json: bytes, terms: Terms) -> Meter | None:
+        """What meters one call with that input; None where the answer is not read as it comes."""
+        if self.http is None or self.http.response.stream is None:
+            return None
+        return Meter(terms.tariff.named(self.counted), json.loads(input_json), terms.quoted_units)
 
 
 def parse(run_json: bytes, output_schema_json: bytes = b"true", provider: str = "", unit: str = SOLE) -> RunSpec:
@@ -72,6 +82,7 @@ def parse(run_json: bytes, output_schema_json: bytes = b"true", provider: str = 
         misfit=misfit_of(output_schema_json if http else b"true"),
         units={name or unit: one["value"] for name, one in measures.items() if one.get("from") == "response"},
         pointers={name or unit: one["pointer"] for name, one in measures.items() if one.get("from") == "output"},
+        counted={name or unit: _counted(one) for name, one in measures.items() if one.get("from") == "response"},
     )
 
 
@@ -81,11 +92,20 @@ def _measures_of(measure: dict[str, Any]) -> dict[str, Any]:
     return each if measure.get("from") == "each" else {SOLE: measure}
 
 
+def _counted(measure: dict[str, Any]) -> Counted:
+    """What a quote reserves a unit for is what it is counted in."""
+    of_input = bool(measure.get("and_characters"))
+    return Counted(input=of_input, output=not of_input or bool(measure.get("at_most") or measure.get("default")))
+
+
 def obstacle(spec: RunSpec, secrets: Secrets) -> catalog_pb2.UnavailableReason:
     """What keeps a tool from running in this process; UNSPECIFIED: nothing. Imports none of the tool's modules."""
     if spec.http is not None:
         if spec.http.auth is not None and not secrets.has(spec.http.auth.secret):
             return catalog_pb2.UNAVAILABLE_REASON_MISSING_SECRET
+        is_metered = spec.http.response.stream is not None and spec.units
+        if is_metered and importlib.util.find_spec(tokens.PACKAGE) is None:
+            return catalog_pb2.UNAVAILABLE_REASON_MISSING_PACKAGE
         return catalog_pb2.UNAVAILABLE_REASON_UNSPECIFIED
     known = spec.kind == "python" and spec.handler.isidentifier()
     if not known or importlib.util.find_spec(f"{HANDLERS}.{spec.handler}") is None:

@@ -33,11 +33,11 @@ def _progress(job: Job) -> tuple[int, int, bool]:
 class _Follower:
     """Holds the newest message until it is taken; what was overtaken is not sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: asyncio.Event) -> None:
         self.job: Job | None = None
         self.output_json: bytes | None = None
         self.message: executor_pb2.Job | None = None
-        self.told = asyncio.Event()
+        self.told = told
 
     @property
     def is_over(self) -> bool:
@@ -93,7 +93,13 @@ class Watches:
 
         Raises JOB_NOT_FOUND, also for a job of another account.
         """
-        with self._following(job_id) as follower:
+        async for job in self.heed(account_id, job_id, asyncio.Event()):
+            if job is not None:
+                yield job
+
+    async def heed(self, account_id: str, job_id: str, told: asyncio.Event) -> AsyncIterator[executor_pb2.Job | None]:
+        """As `follow`; and None where somebody else set `told`, so that one can wait for both."""
+        with self._following(job_id, told) as follower:
             await self._read([job_id])
             first = follower.message
             if first is None or first.account_id != account_id:
@@ -101,20 +107,19 @@ class Watches:
             while not self._closed:
                 await follower.told.wait()
                 follower.told.clear()
-                if follower.message is not None:
-                    message, follower.message = follower.message, None
-                    yield message
+                message, follower.message = follower.message, None
+                yield message
                 if follower.is_over:
                     return
             raise unavailable("executor")
 
     @contextlib.contextmanager
-    def _following(self, job_id: str) -> Iterator[_Follower]:
+    def _following(self, job_id: str, told: asyncio.Event) -> Iterator[_Follower]:
         if self._n >= FOLLOWERS_MAX:
             raise Refusal(
                 "RATE_LIMITED", f"{FOLLOWERS_MAX} calls follow jobs already", {"followers_max": FOLLOWERS_MAX}
             )
-        follower = _Follower()
+        follower = _Follower(told)
         self._n += 1
         self._followers.setdefault(job_id, set()).add(follower)
         try:

@@ -13,10 +13,12 @@ from litestar.types import ExceptionHandlersMap
 from services.gateway import openapi, problems
 from services.gateway.accounts import AccountStore
 from services.gateway.auth import Doorkeeper
+from services.gateway.departures import Departures
 from services.gateway.door import Door, request_id_of
 from services.gateway.executes import Executes
 from services.gateway.files import Files
 from services.gateway.keys import KeyStore
+from services.gateway.live import LiveJobs
 from services.gateway.outcomes import Outcomes
 from services.gateway.peers import Peers
 from services.gateway.readiness import SystemReadiness
@@ -39,6 +41,7 @@ from services.gateway.routes import (
     tools,
 )
 from services.gateway.saga import Saga
+from services.gateway.sse import Streams
 from services.gateway.tool_copies import ToolCopies
 from services.runtime import logs, tracing
 from services.runtime.errors import Refusal
@@ -62,6 +65,7 @@ class Parts:
     saga: Saga
     executes: Executes
     outcomes: Outcomes
+    live: LiveJobs
     readiness: SystemReadiness
 
 
@@ -69,6 +73,7 @@ def create(parts: Parts) -> Door:
     """The application for a server."""
     doorkeeper = parts.doorkeeper
     reading = Reading(parts.copies, parts.files)
+    streams = Streams(parts.live, Departures(parts.copies, parts.peers.executor))
     ledger = parts.peers.ledger
     pages = lists.Lists(ledger)
     asked_jobs = jobs.Jobs(parts.peers.executor)
@@ -76,9 +81,9 @@ def create(parts: Parts) -> Door:
         *tools.handlers(doorkeeper, parts.copies, reading, parts.saga),
         *tools.version_handlers(doorkeeper, parts.peers.catalog),
         *categories.handlers(doorkeeper, parts.copies, parts.peers.catalog),
-        *execute.handlers(doorkeeper, reading, parts.executes, parts.outcomes),
+        *execute.handlers(doorkeeper, reading, parts.executes, parts.outcomes, streams),
         *files.handlers(doorkeeper, parts.files),
-        *jobs.handlers(doorkeeper, asked_jobs),
+        *jobs.handlers(doorkeeper, asked_jobs, streams),
         *jobs.any_handlers(doorkeeper, asked_jobs),
         *account.handlers(doorkeeper, ledger),
         *lists.own_handlers(doorkeeper, pages),

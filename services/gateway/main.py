@@ -19,6 +19,7 @@ from services.gateway.grpc_door.servicer import GatewayServicer
 from services.gateway.idempotency import PURGE_ROWS, IdempotencyStore
 from services.gateway.keyed_saga import KeyedSaga
 from services.gateway.keys import KeyStore
+from services.gateway.live import LiveJobs
 from services.gateway.outcomes import Outcomes
 from services.gateway.peers import connect
 from services.gateway.rate_limits import RateLimits
@@ -63,6 +64,7 @@ async def serve(stop: asyncio.Event) -> None:
         saga = Saga(peers, rates)
         executes = Executes(saga, KeyedSaga(saga, idempotency))
         outcomes = Outcomes(peers.executor, waits)
+        live = LiveJobs(peers.executor, waits)
         keys = KeyStore(pool)
         doorkeeper = Doorkeeper(keys)
         parts = app.Parts(
@@ -75,11 +77,11 @@ async def serve(stop: asyncio.Event) -> None:
             saga=saga,
             executes=executes,
             outcomes=outcomes,
+            live=live,
             readiness=SystemReadiness(pool, peers, broker),
         )
 
-        # CancelJob is not offered yet.
-        servicer = GatewayServicer(peers, copies, files, saga, executes, outcomes)  # type: ignore[abstract]
+        servicer = GatewayServicer(peers, copies, files, saga, executes, outcomes, live)
 
         def register(server: grpc.aio.Server) -> None:
             gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, server)

@@ -15,6 +15,11 @@ OPT = "operation"
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{([a-z_]+)(?::[a-z]+)?\}")
 _EVERYWHERE = ("INTERNAL",)
+STREAM_MEDIA_TYPE = "text/event-stream"
+_STREAM = (
+    "Events `accepted` and `progress` (a Job), `chunk` (`text`, and the `offset` in characters it belongs at) and "
+    "`outcome`, a Job and always the last; ids are `<job>/<n>`."
+)
 _WITH_KEY = ("UNAUTHENTICATED", "UPSTREAM_UNAVAILABLE")
 _FORM: dict[str, Any] = {
     "multipart/form-data": {
@@ -36,6 +41,10 @@ _HEADERS: Mapping[str, dict[str, Any]] = {
         "description": "1 to 128 visible ASCII characters; a retry with the same one gets the same answer.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 128},
         "example": "0198c5a2-5f2b-7cc3-a3f1-6c1f2b8f7a10",
+    },
+    "Last-Event-ID": {
+        "description": "The id of the last event that came before the connection was lost; events are counted on.",
+        "schema": {"type": "string"},
     },
     "Prefer": {
         "description": f"`wait=N`: wait up to N seconds (0 to {waiting.SECONDS_MAX}) for the outcome; "
@@ -67,6 +76,8 @@ class Operation:
     headers_required: Sequence[str] = ()
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     public: bool = False
+    streams: bool = False
+    """Whether a good answer is, or may be, a text/event-stream."""
 
 
 def opt(operation: Operation) -> dict[str, Any]:
@@ -118,7 +129,7 @@ def _operation(operation: Operation, name: str, path: str) -> dict[str, Any]:
         "summary": operation.summary,
         "tags": [operation.tag],
         "parameters": _parameters(operation, path),
-        "responses": {str(status): _answer(shape, operation) for status, shape in operation.answers.items()}
+        "responses": {str(status): _answer(status, shape, operation) for status, shape in operation.answers.items()}
         | _problem_answers(reasons),
     }
     if operation.body:
@@ -163,7 +174,7 @@ def _parameters(operation: Operation, path: str) -> list[dict[str, Any]]:
     return found
 
 
-def _answer(shape: type[msgspec.Struct] | None, operation: Operation) -> dict[str, Any]:
+def _answer(status: int, shape: type[msgspec.Struct] | None, operation: Operation) -> dict[str, Any]:
     headers = dict(_ANSWER_HEADERS)
     headers |= {
         name: {"description": text, "schema": {"type": "string"}} for name, text in operation.answer_headers.items()
@@ -174,6 +185,8 @@ def _answer(shape: type[msgspec.Struct] | None, operation: Operation) -> dict[st
     if shape:
         schema = {"$ref": _REF.format(name=shape.__name__)}
         described["content"] = {"application/json": {"schema": schema}}
+    if operation.streams and status == 200:
+        described.setdefault("content", {})[STREAM_MEDIA_TYPE] = {"schema": {"type": "string", "description": _STREAM}}
     return described
 
 

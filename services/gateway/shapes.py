@@ -232,6 +232,13 @@ class Job(msgspec.Struct, kw_only=True):
     attempts: list[Attempt] | UnsetType = UNSET
 
 
+class Chunk(msgspec.Struct):
+    """A piece of what a tool says while it runs; its place is after `offset` characters (Unicode code points)."""
+
+    text: str
+    offset: int
+
+
 class Jobs(msgspec.Struct):
     """A page of an account's jobs, newest first, without their outputs."""
 

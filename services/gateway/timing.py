@@ -26,25 +26,27 @@ class Timing:
 ANY_TIME = Timing()
 
 
-def of(body: shapes.ExecuteBody, respond_async: bool) -> Timing:
-    """The timing of a request; raises REQUEST_INVALID.
+def of(
+    run_after: datetime | None, cancel_after: datetime | None, priority: shapes.Priority | None, respond_async: bool
+) -> Timing:
+    """The timing of a request, in UTC; raises REQUEST_INVALID.
 
     Times that have passed are taken as they are: a request said again is answered, however late.
     """
     now = clock.now()
-    run_after = _stamp("run_after", body.run_after, now + timedelta(hours=RUN_AFTER_HOURS_MAX), "24 hours")
-    cancel_after = _stamp("cancel_after", body.cancel_after, now + timedelta(days=CANCEL_AFTER_DAYS_MAX), "30 days")
-    if body.run_after and body.cancel_after and body.cancel_after <= body.run_after:
+    begins = _stamp("run_after", run_after, now + timedelta(hours=RUN_AFTER_HOURS_MAX), "24 hours")
+    ends = _stamp("cancel_after", cancel_after, now + timedelta(days=CANCEL_AFTER_DAYS_MAX), "30 days")
+    if run_after and cancel_after and cancel_after <= run_after:
         raise invalid("cancel_after", "must be after run_after")
     said = {
-        "run_after": run_after and run_after.ToJsonString(),
-        "cancel_after": cancel_after and cancel_after.ToJsonString(),
-        "priority": body.priority,
+        "run_after": begins and begins.ToJsonString(),
+        "cancel_after": ends and ends.ToJsonString(),
+        "priority": priority,
     }
     return Timing(
-        run_after,
-        cancel_after,
-        is_batch=(body.priority or ("batch" if respond_async else "interactive")) == "batch",
+        begins,
+        ends,
+        is_batch=(priority or ("batch" if respond_async else "interactive")) == "batch",
         said=tuple(f"{name}={value}" for name, value in said.items() if value),
     )
 

@@ -6,6 +6,7 @@ catalog's stamp is looked at, and everything read again where that is another on
 
 import asyncio
 import contextlib
+import json
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -114,6 +115,11 @@ class ToolCopies:
         if copy is None or clock.monotonic() - copy.at > FILE_PROPERTIES_SECONDS:
             copy = await self.one(slug)
         return file_properties_of(copy.value.input_schema_json)
+
+    async def cancels_on_disconnect(self, slug: str) -> bool:
+        """Whether a client that goes away from the stream of a tool's execution cancels it; raises Refusal."""
+        run: dict[str, Any] = json.loads((await self.one(slug)).value.run_json or b"{}")
+        return run.get("on_disconnect") == "cancel"
 
     async def _ask(self, method: Any, request: Any, has_copy: bool) -> Any:
         return await self._catalog.peer.call(method, request, ASK_SECONDS_WITH_COPY if has_copy else ASK_SECONDS)

@@ -55,6 +55,11 @@ class Waits:
         self._limits: set[asyncio.Timeout] = set()
         self._ended = False
 
+    @property
+    def have_ended(self) -> bool:
+        """Whether nothing is waited for any more."""
+        return self._ended
+
     @contextlib.asynccontextmanager
     async def up_to(self, seconds: float) -> AsyncIterator[asyncio.Timeout]:
         """Runs the body for at most `seconds`, then goes on after it. The body may reschedule the limit."""

@@ -4,9 +4,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeVar
 
 SOLE = ""
 """Name of the units of a tariff that has but one rate, where they were measured without saying which they are."""
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,9 @@ class Tariff:
         used = sum((rate.cost(units.get(rate.unit, 0)) for rate in self.rates), Fraction(self.base))
         return max(self.minimum, math.ceil(used))
 
-    def named(self, units: Mapping[str, int]) -> dict[str, int]:
-        """Units by the names that the rates give them; the sole ones may have come without. Others cost nothing, and
-        are left out."""
+    def named(self, units: Mapping[str, Value]) -> dict[str, Value]:
+        """Units, or what is known of them, by the names that the rates give them; the sole ones may have come without.
+        Others cost nothing, and are left out."""
         if len(self.rates) == 1 and SOLE in units:
             return {self.rates[0].unit: units[SOLE]}
         return {rate.unit: units[rate.unit] for rate in self.rates if rate.unit in units}

@@ -210,3 +210,21 @@ def test_work_is_stopped_only_where_it_can_be_named(cancel: str, poll: bool, whe
         before, after = text.index("  poll:"), text.index("  cancel:")
         text = text[:before] + text[after:]
     assert what in problems(text)[where]
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "text"),
+    [
+        ({"run__response__read": "json"}, "run.response.stream", "sse or ndjson"),
+        ({"measure__units__second": {"from": "response", "value": "body"}}, "measure.units.second", "token"),
+        ({"run__response__stream__text": "a["}, "run.response.stream.text", "no expression"),
+        ({"run__response__stream__usage": {"all": "a"}}, "run.response.stream.usage", "all"),
+        ({"run__response__stream": None}, "run.response.output", "here there is body"),
+        ({"run__on_disconnect": "wait"}, "run.on_disconnect", "cancel"),
+    ],
+)
+def test_what_is_passed_on_as_it_comes_can_be_read_and_counted(changes: dict[str, Any], path: str, text: str) -> None:
+    """Event by event, in units that a text has."""
+    chat = (resources.files("services.catalog") / "tools" / "chat-gpt.yaml").read_text(encoding="utf-8")
+    found = problems(changed(chat, **changes))
+    assert any(where.startswith(path) and text in f"{where} {said}" for where, said in found.items()), found

@@ -59,6 +59,7 @@ class FakeGateway:
     url: str = ""
     sent: list[Sent] = field(default_factory=list)
     answers: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
+    media_type: str = ""
 
     def answer(self, call: str, status: int, body: Any) -> None:
         """Add an answer for `METHOD /path`; the last one is repeated. Text and bytes are sent as they are."""
@@ -91,6 +92,8 @@ def serve(gateway: FakeGateway) -> ThreadingHTTPServer:
             encoded = json.dumps(said).encode() if encoded is None else encoded
             self.send_response(status)
             self.send_header("Content-Length", str(len(encoded)))
+            if gateway.media_type:
+                self.send_header("Content-Type", gateway.media_type)
             self.end_headers()
             self.wfile.write(encoded)
 

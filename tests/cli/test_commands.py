@@ -144,6 +144,39 @@ def test_execute_prints_the_output(gateway: FakeGateway, call: Any) -> None:
     assert sent.headers["Idempotency-Key"]
 
 
+def streamed(*events: tuple[str, dict[str, Any]]) -> str:
+    """Events as the gateway sends them."""
+    return "".join(f"event: {name}\nid: job_1/1\ndata: {json.dumps(data)}\n\n" for name, data in events)
+
+
+def test_execute_prints_what_is_said(gateway: FakeGateway, call: Any) -> None:
+    """As text, with the cost at the end; --json prints the job alone."""
+    running = JOB | {"status": "RUNNING", "output": None}
+    told = streamed(
+        ("accepted", running),
+        ("chunk", {"text": "Hello, ", "offset": 0}),
+        ("chunk", {"text": "wörld", "offset": 7}),
+        ("outcome", JOB),
+    )
+    gateway.media_type = "text/event-stream"
+    gateway.answer("POST /v1/tools/echo/execute", 200, told)
+    done = call("execute", "echo", "--stream")
+    assert (done.exit_code, done.stdout) == (0, "Hello, wörld\n")
+    assert "SUCCEEDED" in done.stderr
+    assert gateway.sent[-1].headers["Accept"] == "text/event-stream"
+    assert json.loads(call("execute", "echo", "--stream", "--json").stdout) == JOB
+
+
+def test_execute_goes_on_where_a_stream_breaks(gateway: FakeGateway, call: Any) -> None:
+    """It asks for the job, which went on."""
+    running = JOB | {"status": "RUNNING", "output": None}
+    told = streamed(("accepted", running), ("chunk", {"text": "Hel", "offset": 0}))
+    gateway.media_type = "text/event-stream"
+    gateway.answer("POST /v1/tools/echo/execute", 200, told)
+    gateway.answer(f"GET /v1/jobs/{JOB['job_id']}", 200, JOB)
+    assert "SUCCEEDED" in call("execute", "echo", "--stream").stderr
+
+
 def test_execute_takes_files_and_stdin(gateway: FakeGateway, call: Any, tmp_path: Path) -> None:
     """A file becomes a data: URL of its media type; the input may come from stdin or a file."""
     gateway.answer("POST /v1/tools/echo/execute", 200, JOB)

@@ -14,6 +14,7 @@ from scrip.executor.v1 import events_pb2
 from services.executor import endings, events, mapping, reaper, requests, wishes
 from services.executor.due import late_step
 from services.executor.jobs import Cost, Priority, Retry, State, Transition, Wish, after_lost_attempt
+from services.executor.providers.course import Course
 from services.executor.store import attempts, claims, due, lost, queries, submissions
 from services.executor.store import wishes as store_wishes
 from services.executor.store.attempts import Beginning
@@ -163,7 +164,7 @@ async def test_who_runs_a_job_learns_of_the_wish_and_ends_it_by_the_tools_rule(s
     asked = await store.cancel(job.job_id)
     assert asked.state is State.RUNNING and asked.cancel_requested_at
     assert await claims.renew(store.pool, [key(job)], LEASE) == {job.job_id: True}
-    ended = await store.move(endings.canceled(key(job), terms(), 250))
+    ended = await store.move(endings.canceled(key(job), terms(), 250, Course()))
     assert ended and (ended.state, ended.charge_micros, ended.duration_ms) == (State.CANCELED, 100, 250)
     event = (await store.events(job.job_id))[-1]
     assert (event.kind, event.actor_key_id) == (events_pb2.EVENT_KIND_JOB_CANCELED, "key9")
@@ -180,7 +181,7 @@ async def test_an_outcome_that_is_written_first_stays(store: Store) -> None:
     await store.cancel(job.job_id)
     ended = await store.move(succeeded(job))
     assert ended and ended.state is State.SUCCEEDED
-    assert await store.move(endings.canceled(key(job), terms(), 0)) is None
+    assert await store.move(endings.canceled(key(job), terms(), 0, Course())) is None
     event = (await store.events(job.job_id))[-1]
     assert (event.kind, event.actor) == (events_pb2.EVENT_KIND_JOB_SUCCEEDED, "service:executor")
 

@@ -109,6 +109,16 @@ def test_what_was_not_measured_has_the_units_of_the_quote() -> None:
     assert step.cost == Cost(50, 0)
 
 
+def test_who_used_nothing_pays_nothing() -> None:
+    """Where endings are charged by what was used: neither base nor minimum, unless it succeeded."""
+    tariff = Tariff(base=100, minimum=150, rates=(Rate("token", 7),))
+    terms = Terms(1_000, tariff, charges=dict.fromkeys(Ending, Charge.MEASURED))
+    for ending in (Ending.FAILED, Ending.TIMED_OUT, Ending.CANCELED, Ending.REFUSED):
+        assert cost_of(terms, ending, {"token": 0}) == Cost(0, 0)
+        assert cost_of(terms, ending, {"token": 10}) == Cost(170, 0)
+    assert cost_of(terms, Ending.SUCCEEDED, {"token": 0}) == Cost(150, 0)
+
+
 def test_measured_units_go_before_quoted_ones() -> None:
     """Without a measure of its own, an ending has the units of its quote."""
     quoted = ended("j", 1, State.RUNNING, TERMS, Ending.SUCCEEDED, cause="x", output_json=b"{}")
@@ -121,8 +131,9 @@ def test_measured_units_go_before_quoted_ones() -> None:
 
 @pytest.mark.parametrize("ending", [Ending.CANCELED, Ending.TIMED_OUT, Ending.UNKNOWN])
 def test_what_was_not_measured_is_charged_as_far_as_it_is_known(ending: Ending) -> None:
-    """An exact quote says the units of work that was not done as well; of another one none are known to be used."""
-    for exact, charge in ((True, 800), (False, 150)):
+    """An exact quote says the units of work that was not done as well; of another one none are known to be used, and who
+    used nothing pays nothing."""
+    for exact, charge in ((True, 800), (False, 0)):
         terms = replace(TERMS, exact=exact, charges={ending: Charge.MEASURED})
         before = State.INDETERMINATE if ending is Ending.UNKNOWN else State.RUNNING
         step = ended("j", 1, before, terms, ending, cause="x", reason="X", message="x")

@@ -122,7 +122,8 @@ def test_timing_takes_part_in_what_makes_two_requests_the_same() -> None:
     """As the body says it: how long somebody wants to wait for the answer does not matter."""
 
     def fingerprint(respond_async: bool = False, **members: Any) -> bytes:
-        said = timing.of(shapes.ExecuteBody(input=msgspec.Raw(b"{}"), **members), respond_async).said
+        body = shapes.ExecuteBody(input=msgspec.Raw(b"{}"), **members)
+        said = timing.of(body.run_after, body.cancel_after, body.priority, respond_async).said
         return idempotency.fingerprint("x", "0", "", {}, said)
 
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -141,7 +142,7 @@ def test_a_time_outside_the_calendar_is_refused() -> None:
     """By its name."""
     before_year_1 = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
     with pytest.raises(Refusal) as refused:
-        timing.of(shapes.ExecuteBody(input=msgspec.Raw(b"{}"), run_after=before_year_1), False)
+        timing.of(before_year_1, None, None, False)
     assert refused.value.metadata["field"] == "run_after"
 
 

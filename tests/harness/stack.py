@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ STOP_SECONDS = 60
 
 
 class Stack:
-    """One `scrip run` in a folder."""
+    """One `scrip run` in a folder, with what else its environment shall hold."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: list[httpx.AsyncClient] = []
 
@@ -49,6 +51,7 @@ class Stack:
     async def start(self) -> None:
         """Starts and waits for run.json, which is written when everything is ready."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SCRIP_")}  # noqa: TID251
+        inherited |= self._environment
         with (self.folder.parent / f"{self.folder.name}.out").open("wb") as out:
             self._process = subprocess.Popen(
                 guarded([sys.executable, "-m", "services.cli", "run", "--port", "0", "--data-dir", str(self.folder)]),

@@ -8,9 +8,9 @@ A file `providers/<slug>.yaml` has:
 - `uploads`: of each example, where an upload goes before, and `uploaded`, the body of the answer to it;
 - `cancel`: what the provider answered when it was asked for the work (`submitted`), and the request that stops it;
 - `cases`: by name, `answers` of the provider in order (the last one is given again to whoever asks again): status,
-  headers, and json, text or base64; `to` is the request it must answer, where it is not the first. And what comes of
-  it: `output` with `units` and `request_id`, or `reason` with `says`, a part of the message. `example` is the number of
-  the example that is sent, from 0.
+  headers, and json, text, base64 or events (of a text/event-stream); `to` is the request it must answer, where it is
+  not the first. And what comes of it: `output` with `units` and `request_id`, or `reason` with `says`, a part of the
+  message, and `units` where these are told. `example` is the number of the example that is sent, from 0.
 
 A file in an input is shown as `<media type, bytes>`.
 """
@@ -29,8 +29,9 @@ from services.catalog import data_urls, schemas
 from services.catalog.manifests import files as manifest_files
 from services.catalog.manifests.http_run import HttpRun
 from services.catalog.manifests.manifest import Manifest
-from services.executor.jobs import Retry
+from services.executor.jobs import Retry, Terms
 from services.executor.providers.answers import ProviderCall
+from services.executor.providers.course import Course
 from services.executor.providers.files import File, input_file
 from services.executor.providers.requests import Request
 from services.executor.specs import RunSpec, parse
@@ -67,7 +68,8 @@ def call_of(manifest: Manifest, example: int = 0) -> ProviderCall:
         if name in value:
             media_type, data = data_urls.decode(value[name])
             files[name] = input_file(data, media_type, name)
-    return ProviderCall(spec.http, value, files, spec.retry is Retry.SAFE, spec.units, spec.misfit)
+    course = Course(meter=spec.meter(json.dumps(value).encode(), Terms(0, manifest.price.price().tariff)))
+    return ProviderCall(spec.http, value, files, spec.retry is Retry.SAFE, spec.units, spec.misfit, course=course)
 
 
 def shown(request: Request) -> dict[str, Any]:
@@ -123,6 +125,8 @@ class Provider:
             assert f"{request.method} {request.url}" == answer["to"]
         if "base64" in answer:
             content = base64.b64decode(answer["base64"])
+        elif "events" in answer:
+            content = "".join(f"data: {json.dumps(event)}\n\n" for event in answer["events"]).encode()
         elif "text" in answer:
             content = answer["text"].encode()
         else:

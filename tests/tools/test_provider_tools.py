@@ -76,6 +76,7 @@ async def test_an_answer_leads_to_what_it_means(slug: str, name: str) -> None:
     if "reason" in case:
         assert (answer.reason or REASONS.get(answer.answer, "")) == case["reason"], answer
         assert case.get("says", "") in answer.message
+        assert answer.units == case.get("units", answer.units)
         return
     assert answer.answer is Answer.OUTPUT, answer
     output: dict[str, Any] = json.loads(answer.output_json)
@@ -98,9 +99,10 @@ async def test_work_under_way_is_stopped_as_its_provider_wants(slug: str) -> Non
     plan, told, provider = call_of(MANIFESTS[slug]).plan, KNOWN[slug]["cancel"], Provider([{"status": 204}])
     assert plan.auth is not None and plan.cancel is not None
     client = Client({}, httpx.MockTransport(provider))
-    async with Cancels(client, Secrets(None, {plan.auth.secret.upper(): SECRET})) as cancels:
-        cancels.begin(plan, Course())
-        cancels.begin(plan, Course(told["submitted"]))
+    cancels = Cancels(client, Secrets(None, {plan.auth.secret.upper(): SECRET}))
+    cancels.begin(plan, Course())
+    cancels.begin(plan, Course(told["submitted"]))
+    await cancels.finish()
     await client.close()
     (asked,) = provider.asked
     assert f"{asked.method} {asked.url}" == f"{told['request']['method']} {told['request']['url']}"

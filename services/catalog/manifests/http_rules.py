@@ -17,6 +17,9 @@ _ANSWERED = ASKING | {"status", "headers", "body", "submitted", "polled"}
 _READ = _ANSWERED | {"files"}
 _MEASURED = _READ | {"output"}
 _STOPPED = frozenset({"submitted"})
+_STREAMED = frozenset({"text", "stopped"})
+# What can be counted in a text as it comes.
+_METERED = ("token", "input_token", "output_token", "character")
 
 
 def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
@@ -25,10 +28,11 @@ def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
     if run.upload:
         yield from _url(run.upload.url, "run.upload.url", is_first=True)
     properties = set(manifest.input_schema.get("properties", {}))
+    streamed = _STREAMED if run.response.stream else frozenset()
     for unit, used in measures_of(manifest.measure).items():
         if isinstance(used, FromResponse):
             where = f"measure.units.{unit}.value" if unit else "measure.value"
-            yield from names(where, used.value, _MEASURED, properties)
+            yield from names(where, used.value, _MEASURED | streamed, properties)
     for where, texts, roots in _expressions(run):
         for text in texts:
             yield from names(where, text, roots, properties)
@@ -42,7 +46,22 @@ def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
         yield "run.result", "needs poll: it is asked for when the work is done"
     if run.cancel and not run.poll:
         yield "run.cancel", "needs poll: it stops work that is waited for"
+    yield from _stream(manifest, run)
     yield from _output(manifest, run)
+
+
+def _stream(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
+    """What is passed on as it comes must come so, and in units that can be counted on the way."""
+    if run.response.stream is None:
+        return
+    if run.response.read not in ("sse", "ndjson"):
+        yield "run.response.stream", "needs read: sse or ndjson"
+    if run.poll:
+        yield "run.response.stream", "cannot be where there is poll"
+    for unit, used in measures_of(manifest.measure).items():
+        if isinstance(used, FromResponse) and (unit or manifest.price.unit) not in _METERED:
+            where = f"measure.units.{unit}" if unit else "price.unit"
+            yield where, f"must be {' or '.join(_METERED)}, which can be counted while the answer comes"
 
 
 def _url(url: str, where: str, is_first: bool) -> Iterator[Problem]:
@@ -72,9 +91,10 @@ def _expressions(run: HttpRun) -> Iterator[tuple[str, list[str], frozenset[str]]
     if run.cancel:
         yield "run.cancel", list(_of_request(run.cancel)), _STOPPED
     response = run.response
-    yield "run.response.output", list(templates.expressions(response.output)), _READ
+    streamed = _STREAMED if response.stream else frozenset()
+    yield "run.response.output", list(templates.expressions(response.output)), _READ | streamed
     others = [response.refused, response.failed, response.message, *response.fetch.values(), run.request_id]
-    yield "run.response", [text for text in others if text], _ANSWERED
+    yield "run.response", [text for text in others if text], _ANSWERED | streamed
     errors = [text for rule in run.errors for text in (rule.when, rule.message) if text]
     yield "run.errors", errors, _ANSWERED
 

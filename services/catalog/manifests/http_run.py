@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from services.catalog.manifests.part import Expression, Part
+from services.catalog.manifests.part import Expression, OnDisconnect, Part
 from services.runtime import templates
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -69,10 +69,27 @@ class PollRequestPart(RequestPart):
     method: Method = "GET"
 
 
+class UsagePart(Part):
+    """How many units were used so far, where the provider says so on the way."""
+
+    input: Expression | Literal[""] = ""
+    output: Expression | Literal[""] = ""
+
+
+class StreamPart(Part):
+    """How a stream of events is read as it comes: expressions over each event."""
+
+    text: Expression = Field(description="the next piece of text; nothing where the event has none")
+    done: Expression = Field(description="true: the text has come to its end; a stream without it was cut")
+    failed: Expression | Literal[""] = Field(default="", description="true: it failed on the way")
+    usage: UsagePart = UsagePart()
+
+
 class ResponsePart(Part):
     """What an answer means."""
 
     read: Literal["json", "text", "binary", "sse", "ndjson"] = "json"
+    stream: StreamPart | None = Field(default=None, description="how sse or ndjson is read as it comes")
     fetch: dict[str, Expression] = Field(default={}, description="files to download: name → expression for its URL")
     refused: Expression | Literal[""] = Field(default="", description="true: not taken, despite success")
     failed: Expression | Literal[""] = Field(default="", description="true: it failed, despite success")
@@ -115,5 +132,6 @@ class HttpRun(Part):
     result: PollRequestPart | None = Field(default=None, description="asked for when the work is done")
     cancel: RequestPart | None = Field(default=None, description="stops work that nobody waits for any more")
     response: ResponsePart
+    on_disconnect: OnDisconnect = "continue"
     errors: list[ErrorPart] = Field(default=[], max_length=20)
     request_id: Expression | Literal[""] = Field(default="", description="the provider's own id of the call")

@@ -1,9 +1,9 @@
 """What the parts of a manifest are made of."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from services.catalog import pricing
 from services.runtime import expressions
@@ -41,3 +41,7 @@ Credits = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^(0|[1-9][0-9]{0,12})(\.[0-9]{1,6})?$"}),
 ]
 Expression = Annotated[str, AfterValidator(_expression)]
+OnDisconnect = Annotated[
+    Literal["continue", "cancel"],
+    Field(description="what becomes of a job whose client goes away from its stream"),
+]

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 import click
 
-from services.cli.client import Answer, Api
+from services.cli.client import Api
 from services.cli.commands.common import gateway_command, read_time
-from services.cli.errors import Refused
+from services.cli.errors import Refused, Unreachable
 from services.cli.input_files import given_files
 from services.cli.output import Output
 from services.runtime import clock, ids
@@ -28,6 +28,7 @@ RUNNING = ("QUEUED", "RUNNING")
     "--wait", "wait_seconds", type=click.IntRange(0, 3600), default=60, show_default=True,
     help="Seconds to wait for the outcome; the job goes on without us.",
 )  # fmt: skip
+@click.option("--stream", "is_streamed", is_flag=True, help="Print what the tool says as it comes.")
 @click.option("--quote", "quote_id", help="Execute a quote that was made before.")
 @click.option("--run-after", metavar="TIME", callback=read_time, help="Begin not before; at most 24 hours ahead.")
 @click.option("--cancel-after", metavar="TIME", callback=read_time, help="Cancel it where it has not ended by then.")
@@ -41,6 +42,7 @@ def execute(
     given: str,
     files: tuple[str, ...],
     wait_seconds: int,
+    is_streamed: bool,
     quote_id: str | None,
     run_after: str | None,
     cancel_after: str | None,
@@ -56,19 +58,21 @@ def execute(
       scrip execute detect-language --input '{"text": "Guten Morgen"}'
       scrip execute pdf-to-text --file pdf=paper.pdf
       scrip execute barcode-read --file image=ticket.png --json | jq .output
+      scrip execute chat-gpt --input '{"message": "What is a glacier?"}' --stream
     """
     body: dict[str, Any] = {"input": read_input(given) | given_files(api, output, files)}
     more = {"quote_id": quote_id, "run_after": run_after, "cancel_after": cancel_after, "priority": batch and "batch"}
     body |= {name: value for name, value in more.items() if value}
     deadline = clock.monotonic() + wait_seconds
-    first_wait = min(wait_seconds, WAIT_PER_CALL_SECONDS)
-    answer = api.post(
-        f"/v1/tools/{quote(slug, safe='')}/execute",
-        body,
-        headers={"Idempotency-Key": idempotency_key or ids.uuid7(), "Prefer": f"wait={first_wait}"},
-        timeout=first_wait + CALL_MARGIN_SECONDS,
-    )
-    job = wait_for_end(api, answer, deadline)
+    path, headers = f"/v1/tools/{quote(slug, safe='')}/execute", {"Idempotency-Key": idempotency_key or ids.uuid7()}
+    was_said = False
+    if is_streamed:
+        job, was_said = said_as_it_comes(api, output, path, body, headers)
+    else:
+        first_wait = min(wait_seconds, WAIT_PER_CALL_SECONDS)
+        headers["Prefer"] = f"wait={first_wait}"
+        job = api.post(path, body, headers=headers, timeout=first_wait + CALL_MARGIN_SECONDS).json_object
+    job = wait_for_end(api, job, deadline)
     status = str(job.get("status"))
     if status not in ("SUCCEEDED", *RUNNING):
         raise Refused({"title": "The job did not succeed", "reason": f"JOB_{status}", "detail": said_of(job)} | job)
@@ -76,15 +80,37 @@ def execute(
         output.json_object(job)
         return
     output.note(said_of(job))
-    if status == "SUCCEEDED":
+    if status == "SUCCEEDED" and not was_said:
         output.line(json.dumps(job.get("output"), ensure_ascii=False, indent=2))
-    else:
+    elif status != "SUCCEEDED":
         output.note(f"It goes on. Ask for it: scrip jobs get {job.get('job_id')}")
 
 
-def wait_for_end(api: Api, answer: Answer, deadline: float) -> dict[str, Any]:
+def said_as_it_comes(
+    api: Api, output: Output, path: str, body: dict[str, Any], headers: dict[str, str]
+) -> tuple[dict[str, Any], bool]:
+    """The job as it was told last, and whether something was printed: what the tool said."""
+    job: dict[str, Any] = {}
+    was_said = False
+    for event in api.events(path, body, headers):
+        if event["event"] == "chunk" and not output.as_json:
+            if was_said and event["offset"] == 0:
+                # Another attempt, which begins anew.
+                output.piece("\n")
+            output.piece(event["text"])
+            was_said = True
+        elif "job_id" in event:
+            job = event
+            del job["event"]
+    if was_said:
+        output.piece("\n")
+    if not job:
+        raise Unreachable("The answer ended before it began.", "Try again; an --idempotency-key makes that safe.")
+    return job, was_said
+
+
+def wait_for_end(api: Api, job: dict[str, Any], deadline: float) -> dict[str, Any]:
     """The job as it is when it has ended or at the deadline, whichever comes first."""
-    job = answer.json_object
     while job.get("status") in RUNNING and clock.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
         job = api.get(f"/v1/jobs/{job['job_id']}")

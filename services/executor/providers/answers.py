@@ -11,11 +11,12 @@ from services.executor.providers.course import Course
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File, plain
 from services.executor.providers.health import Visit, alone
+from services.executor.providers.metering import Meter
 from services.executor.providers.plan import HttpPlan
-from services.executor.providers.responses import UnreadableError
+from services.executor.providers.streams import UnreadableError
 from services.executor.worker import OUTPUT_BYTES_MAX, Answer, ToolAnswer
 from services.runtime import templates
-from services.runtime.expressions import evaluate
+from services.runtime.expressions import ExpressionError, evaluate
 from services.runtime.templates import ABSENT
 
 
@@ -40,6 +41,13 @@ class ProviderCall:
     """Its place at the provider."""
     course: Course = field(default_factory=Course)
 
+    @property
+    def meter(self) -> Meter:
+        """What a streamed answer says and uses; where nobody else asks, it counts nothing."""
+        if self.course.meter is None:
+            self.course.meter = Meter({}, {})
+        return self.course.meter
+
 
 def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
     """The output that the last answer makes; raises UnreadableError, ExpressionError where it makes none."""
@@ -57,7 +65,23 @@ def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
     return ToolAnswer(Answer.OUTPUT, encoded)
 
 
-def usage_of(measures: Mapping[str, str], context: Mapping[str, Any]) -> dict[str, int]:
+def used(call: ProviderCall, context: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
+    """Units used by a call that made its output, and those that the provider says, which are the same; but where a
+    stream is left before its end, or the provider does not tell, what was metered counts.
+
+    Raises UnreadableError, ExpressionError.
+    """
+    if call.plan.response.stream is None:
+        told = told_units(call.units, context)
+        return told, told
+    try:
+        told = told_units(call.units, context)
+    except (UnreadableError, ExpressionError):
+        told = {}
+    return (call.meter.units() if context["stopped"] or not told else told), told
+
+
+def told_units(measures: Mapping[str, str], context: Mapping[str, Any]) -> dict[str, int]:
     """What the provider says was used, by unit, begun ones whole; raises UnreadableError where it does not say."""
     used: dict[str, int] = {}
     for unit, expression in measures.items():

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from services.executor.jobs import ProviderReport
-from services.executor.providers import errors
-from services.executor.providers.answers import ProviderCall, failed, output_of, told, usage_of
+from services.executor.providers import errors, streaming
+from services.executor.providers.answers import ProviderCall, failed, output_of, told, used
 from services.executor.providers.begun import Begun, begun
 from services.executor.providers.client import Client, NoAnswerError, NotSentError, TooLargeError
 from services.executor.providers.downloads import downloaded
@@ -22,9 +22,11 @@ from services.executor.providers.health import ProviderDownError
 from services.executor.providers.hosts import ForbiddenHostError, check_host
 from services.executor.providers.pauses import backoff, retry_after
 from services.executor.providers.plan import PollPlan, RequestPlan, hosts_of
-from services.executor.providers.requests import rendered, signed
-from services.executor.providers.responses import Response, UnreadableError, body_of
+from services.executor.providers.requests import Request, rendered, signed
+from services.executor.providers.responses import Response, body_of
 from services.executor.providers.secrets import MissingSecretError, Secrets, mask
+from services.executor.providers.streaming import StreamCutError
+from services.executor.providers.streams import UnreadableError
 from services.executor.worker import Answer, ToolAnswer
 from services.runtime import clock
 from services.runtime.expressions import ExpressionError, evaluate
@@ -74,6 +76,8 @@ class Providers:
             answer = failed("PROVIDER_ANSWER_UNREADABLE", str(error), str(error))
         except ExpressionError as error:
             answer = failed("PROVIDER_ANSWER_UNREADABLE", "the provider's answer does not fit the tool", str(error))
+        except StreamCutError as error:
+            answer = failed("STREAM_CUT", str(error), error.detail)
         finally:
             call.course.report = ProviderReport(
                 request_id=mask(conversation.request_id, secret)[:REQUEST_ID_CHARACTERS_MAX],
@@ -81,6 +85,9 @@ class Providers:
                 latency_ms=round((clock.monotonic() - began) * 1000),
                 usage=conversation.usage,
             )
+        if call.plan.response.stream and answer.answer is not Answer.OUTPUT:
+            # Not the units of the quote.
+            answer = replace(answer, units=call.meter.units())
         return replace(answer, message=mask(answer.message, secret), detail=mask(answer.detail, secret))
 
 
@@ -120,8 +127,8 @@ class _Conversation:
             context["files"][name] = await downloaded(self._client, name, found, hosts_of(plan))
         answer = output_of(self._call, context)
         if answer.answer is Answer.OUTPUT and self._call.units:
-            self.usage = usage_of(self._call.units, context)
-            return replace(answer, units=self.usage)
+            units, self.usage = used(self._call, context)
+            return replace(answer, units=units)
         return answer
 
     async def _upload(self, plan: RequestPlan) -> None:
@@ -141,7 +148,7 @@ class _Conversation:
         for count in itertools.count(1):
             pause = backoff(count)
             try:
-                response = await self._visit.ask(self._client.send(request))
+                response = await self._visit.ask(self._received(request))
             except NotSentError:
                 if not self._asks_again(count):
                     raise
@@ -163,6 +170,16 @@ class _Conversation:
         if self._visit.is_down:
             raise ProviderDownError
         return count < SENDS_MAX and self._visit.may_ask_again()
+
+    async def _received(self, request: Request) -> Response:
+        stream = self._plan.response.stream
+        if stream is None:
+            return await self._client.send(request)
+        try:
+            return await streaming.received(self._client, request, self._call, stream)
+        except StreamCutError as cut:
+            self._read(cut.response, self._plan.response.read)
+            raise
 
     async def _keep(self) -> None:
         """Where more is to be asked, lets any executor go on from here. Until this is done nobody else knows that there
@@ -210,6 +227,8 @@ class _Conversation:
             "headers": dict(response.headers),
             "body": body_of(response, read),
         }
+        if response.streamed:
+            self._context |= {"text": response.streamed.text, "stopped": response.streamed.stopped}
         if self._plan.request_id:
             self.request_id = str(evaluate(self._plan.request_id, self._context) or self.request_id)
         return errors.failure_of(response.status, self._context, self._plan.errors)

@@ -4,7 +4,6 @@ As best it can: what the job costs does not depend on it, so nothing waits for i
 """
 
 import asyncio
-from typing import Self
 
 from services.executor.providers.client import Client, NoAnswerError, NotSentError, TooLargeError
 from services.executor.providers.course import Course
@@ -45,10 +44,7 @@ class Cancels:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
+    async def finish(self) -> None:
         """Waits for those under way, for the time of one at most."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CANCEL_SECONDS)

@@ -1,6 +1,8 @@
 """Sends requests to providers: httpx with limits on time and size, no redirects, and a look at where it goes."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import replace
 
 import h2.exceptions
 import httpx
@@ -58,6 +60,11 @@ class Client:
         url, _ = hosts.redirected(request.target, self._bases)
         return await _exchange(self._looking, _built(self._looking, request, url))
 
+    def opened(self, request: Request) -> contextlib.AbstractAsyncContextManager["Incoming"]:
+        """The answer to a request as soon as its head is there; raises NotSentError, NoAnswerError."""
+        url, _ = hosts.redirected(request.target, self._bases)
+        return _opened(self._asking, _built(self._asking, request, url))
+
     async def fetch(self, url: str) -> Response:
         """What a URL that a provider gave leads to; the caller checked its host. Raises ForbiddenHostError as well."""
         target, is_elsewhere = hosts.redirected(url, self._bases)
@@ -99,6 +106,12 @@ def _built(http: httpx.AsyncClient, request: Request, url: str) -> httpx.Request
 
 
 async def _exchange(http: httpx.AsyncClient, request: httpx.Request) -> Response:
+    async with _opened(http, request) as incoming:
+        return await incoming.whole()
+
+
+@contextlib.asynccontextmanager
+async def _opened(http: httpx.AsyncClient, request: httpx.Request) -> AsyncIterator["Incoming"]:
     try:
         response = await http.send(request, stream=True)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
@@ -106,14 +119,33 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request) -> Response
     except _BROKEN as error:
         raise NoAnswerError(f"{request.url.host}: {type(error).__name__}") from error
     try:
-        content = bytearray()
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > RESPONSE_BYTES_MAX:
-                raise TooLargeError(f"the answer has more than {RESPONSE_BYTES_MAX:,} bytes")
-    except _BROKEN as error:
-        raise NoAnswerError(f"{request.url.host}: {type(error).__name__}") from error
+        yield Incoming(response)
     finally:
         await response.aclose()
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Response(response.status_code, headers, bytes(content))
+
+
+class Incoming:
+    """An answer of which the head has come; its content is read once, in pieces or whole."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.head = Response(response.status_code, {name.lower(): value for name, value in response.headers.items()})
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The content as it comes; raises NoAnswerError where it is cut, TooLargeError."""
+        size = 0
+        try:
+            async for piece in self._response.aiter_bytes():
+                size += len(piece)
+                if size > RESPONSE_BYTES_MAX:
+                    raise TooLargeError(f"the answer has more than {RESPONSE_BYTES_MAX:,} bytes")
+                yield piece
+        except _BROKEN as error:
+            raise NoAnswerError(f"{self._response.url.host}: {type(error).__name__}") from error
+
+    async def whole(self) -> Response:
+        """All of it; raises as `pieces` does."""
+        content = bytearray()
+        async for piece in self.pieces():
+            content += piece
+        return replace(self.head, content=bytes(content))

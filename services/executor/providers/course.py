@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.executor.jobs import NO_REPORT, ProviderReport
+from services.executor.providers.metering import Meter
 
 
 @dataclass(slots=True)
@@ -12,5 +13,12 @@ class Course:
 
     submitted: Any = None
     """What the provider answered when it was asked for the work; None: nothing is known to be under way there."""
+    meter: Meter | None = None
+    """What it says and uses, where its answer is read as it comes."""
     report: ProviderReport = NO_REPORT
     """For whoever compares its bill with ours; there when the call is over, however it ended."""
+
+    @property
+    def metered(self) -> dict[str, int] | None:
+        """Units used so far; None where they are not counted here."""
+        return self.meter.units() if self.meter else None

@@ -12,7 +12,7 @@ from services.executor.providers.client import Client, NoAnswerError, NotSentErr
 from services.executor.providers.files import File
 from services.executor.providers.hosts import check_host
 from services.executor.providers.pauses import backoff
-from services.executor.providers.responses import UnreadableError
+from services.executor.providers.streams import UnreadableError
 
 
 async def downloaded(client: Client, name: str, found: Any, hosts: Iterable[str]) -> File | list[File]:

@@ -37,9 +37,23 @@ class RequestPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """How a stream of events is read as it comes: expressions over each event."""
+
+    text: str
+    """The next piece of text."""
+    done: str
+    """Whether the text has come to its end; a stream that ends without it was cut."""
+    failed: str = ""
+    """Whether the provider says that it failed on the way."""
+    usage: Mapping[str, str] = field(default_factory=dict)
+    """How many units `input` and `output` used so far, where the provider says so on the way."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResponsePlan:
-    """What an answer means. All but `read` are templates or expressions over `status`, `headers`, `body`, `input`,
-    `files`, and `submitted` where the work was asked for by an earlier request."""
+    """What an answer means. All but `read` and `stream` are templates or expressions over `status`, `headers`, `body`,
+    `input`, `files`, and `submitted` where the work was asked for by an earlier request."""
 
     output: Any
     read: str = "json"
@@ -52,6 +66,8 @@ class ResponsePlan:
     """Expression: it failed, though the status says success."""
     message: str = ""
     """Expression for a sentence that says why."""
+    stream: StreamPlan | None = None
+    """Where the answer is read as it comes; templates and expressions see `text` and `stopped` as well, then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +123,7 @@ def plan_of(run: Mapping[str, Any]) -> HttpPlan:
     response, poll, auth = run["response"], run.get("poll"), run.get("auth")
     return HttpPlan(
         request=_request(run["request"]),
-        response=ResponsePlan(**response),
+        response=_response(response),
         auth=Auth(**auth) if auth else None,
         upload=_request(run["upload"]) if run.get("upload") else None,
         hosts=tuple(run.get("hosts", ())),
@@ -122,6 +138,11 @@ def plan_of(run: Mapping[str, Any]) -> HttpPlan:
 def hosts_of(plan: HttpPlan) -> tuple[str, ...]:
     """The hosts that a URL may name which the provider gave."""
     return (*plan.hosts, host_of(plan.request.url.partition("${")[0]))
+
+
+def _response(response: Mapping[str, Any]) -> ResponsePlan:
+    stream = response.get("stream")
+    return ResponsePlan(**{**response, "stream": StreamPlan(**stream) if stream else None})
 
 
 def _request(request: Mapping[str, Any]) -> RequestPlan:

@@ -6,9 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.executor.providers.files import File
+from services.executor.providers.streams import EventReader, json_of
 
 _MEDIA_TYPE_DEFAULT = "application/octet-stream"
-EVENTS_MAX = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A stream of events that was read as it came: what each event holds, and the text they make."""
+
+    events: list[Any]
+    text: str
+    stopped: str | None
+    """`limit` where it was ended here, because what is reserved was used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +27,14 @@ class Response:
 
     status: int
     headers: Mapping[str, str]
-    content: bytes
+    content: bytes = b""
+    streamed: Streamed | None = None
+    """In the place of the content, where that was read as it came."""
 
     @property
     def media_type(self) -> str:
         """Without parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-class UnreadableError(Exception):
-    """An answer that is not what its manifest says it is; the text says how."""
 
 
 def body_of(response: Response, read: str) -> Any:
@@ -42,47 +50,14 @@ def body_of(response: Response, read: str) -> Any:
     match read:
         case "binary":
             if response.media_type == "application/json":
-                return _json(response.content)
+                return json_of(response.content)
             return File(response.content, response.media_type or _MEDIA_TYPE_DEFAULT, "file")
         case "text":
             return response.content.decode(errors="replace")
-        case "sse":
-            return list(_events(response.content.decode(errors="replace")))
-        case "ndjson":
-            lines = response.content.decode(errors="replace").splitlines()
-            return [_json(line.encode()) for line in lines if line.strip()][:EVENTS_MAX]
+        case "sse" | "ndjson":
+            if response.streamed is not None:
+                return response.streamed.events
+            reader = EventReader(read)
+            return [*reader.feed(response.content), *reader.end()]
         case _:
-            return _json(response.content)
-
-
-def _json(content: bytes) -> Any:
-    if not content.strip():
-        return None
-    try:
-        return json.loads(content)
-    except ValueError as error:
-        raise UnreadableError(f"the answer is no JSON ({len(content)} bytes)") from error
-
-
-def _events(text: str) -> Any:
-    """Of a text/event-stream: the JSON of each event's data, its name as `event` where it has one of its own."""
-    name, data, count = "", [], 0
-    for line in (*text.splitlines(), ""):
-        if line:
-            field, _, value = line.partition(":")
-            value = value.removeprefix(" ")
-            if field == "event":
-                name = value
-            elif field == "data":
-                data.append(value)
-            continue
-        joined = "\n".join(data)
-        if joined and joined != "[DONE]":
-            count += 1
-            if count > EVENTS_MAX:
-                raise UnreadableError(f"the answer has more than {EVENTS_MAX} events")
-            event = _json(joined.encode())
-            if name and isinstance(event, dict):
-                event.setdefault("event", name)
-            yield event
-        name, data = "", []
+            return json_of(response.content)

@@ -1,9 +1,15 @@
 """What a caller over gRPC wants run; each refusal names the field."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
 import msgspec
+from google.protobuf.timestamp_pb2 import Timestamp
+from scrip.executor.v1 import executor_pb2
 from scrip.gateway.v1 import gateway_pb2
 
-from services.gateway import bodies, idempotency, inputs, names, shapes
+from services.gateway import bodies, idempotency, inputs, names, shapes, timing
 from services.gateway.files import Files
 from services.gateway.grpc_door import callers
 from services.gateway.inputs import Input
@@ -11,6 +17,10 @@ from services.gateway.saga import Order
 from services.gateway.tool_copies import ToolCopies
 from services.runtime.errors import invalid
 
+_PRIORITIES: Mapping[int, shapes.Priority] = {
+    executor_pb2.Job.PRIORITY_INTERACTIVE: "interactive",
+    executor_pb2.Job.PRIORITY_BATCH: "batch",
+}
 Command = gateway_pb2.ExecuteToolRequest | gateway_pb2.SubmitJobRequest
 
 
@@ -36,10 +46,26 @@ async def order_of(command: Command, copies: ToolCopies, files: Files) -> Order:
         quote_id=command.quote_id,
         reference=notes.reference,
         labels=notes.labels,
+        timing=timing.of(
+            _time(command, "run_after"),
+            _time(command, "cancel_after"),
+            _PRIORITIES.get(command.priority),
+            respond_async=isinstance(command, gateway_pb2.SubmitJobRequest),
+        ),
     )
 
 
-def request_id_of(command: Command) -> str:
+def _time(command: Command, field: Literal["run_after", "cancel_after"]) -> datetime | None:
+    if not command.HasField(field):
+        return None
+    stamp: Timestamp = getattr(command, field)
+    try:
+        return stamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise invalid(field, "must be a time from the year 1 to 9999") from error
+
+
+def request_id_of(command: Command | gateway_pb2.CancelJobRequest) -> str:
     """The idempotency key of a command; raises REQUEST_INVALID."""
     return idempotency.checked_key("request_id", command.request_id)
 

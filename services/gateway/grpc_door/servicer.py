@@ -13,6 +13,7 @@ from services.gateway.executes import Executes
 from services.gateway.files import Files
 from services.gateway.grpc_door.callers import payer
 from services.gateway.grpc_door.orders import input_of, order_of, request_id_of
+from services.gateway.live import Accepted, Chunk, Event, LiveJobs, Outcome, Progress
 from services.gateway.outcomes import Outcomes, left_off
 from services.gateway.peers import Peers
 from services.gateway.saga import Saga
@@ -30,7 +31,14 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     """Each method answers or raises a Refusal. Whoever calls may go at any time: that ends the call, never the job."""
 
     def __init__(
-        self, peers: Peers, copies: ToolCopies, files: Files, saga: Saga, executes: Executes, outcomes: Outcomes
+        self,
+        peers: Peers,
+        copies: ToolCopies,
+        files: Files,
+        saga: Saga,
+        executes: Executes,
+        outcomes: Outcomes,
+        live: LiveJobs,
     ) -> None:
         self._ledger = peers.ledger
         self._executor = peers.executor
@@ -39,6 +47,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._saga = saga
         self._executes = executes
         self._outcomes = outcomes
+        self._live = live
 
     async def QuotePrice(  # noqa: N802 (the proto's name)
         self, request: gateway_pb2.QuotePriceRequest, _context: Context
@@ -52,15 +61,12 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     async def ExecuteTool(  # noqa: N802
         self, request: gateway_pb2.ExecuteToolRequest, _context: Context
     ) -> AsyncIterator[gateway_pb2.ExecuteToolResponse]:
-        """The job as it was accepted, or as it is where it was there before; then its outcome."""
+        """The job as it was accepted, or as it is where it was there before; what it says as it comes; its outcome."""
         key = request_id_of(request)
         with self._executes.one_more():
             driven = await self._executes.start(await order_of(request, self._copies, self._files), key)
-            yield gateway_pb2.ExecuteToolResponse(accepted=driven.job, replayed=driven.replayed)
-            job = await self._outcomes.wait(driven.job, FOLLOW_SECONDS)
-            if not mapping.has_ended(job) and job.state != executor_pb2.Job.STATE_INDETERMINATE:
-                raise left_off(job.job_id)
-            yield gateway_pb2.ExecuteToolResponse(outcome=job)
+            async for event in self._live.events(driven.job):
+                yield execution_message(event, driven.replayed)
 
     async def SubmitJob(  # noqa: N802
         self, request: gateway_pb2.SubmitJobRequest, _context: Context
@@ -87,6 +93,18 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
             async for changed in changes:
                 yield gateway_pb2.WatchJobResponse(job=changed)
 
+    async def CancelJob(  # noqa: N802
+        self, request: gateway_pb2.CancelJobRequest, _context: Context
+    ) -> gateway_pb2.CancelJobResponse:
+        """The job, canceled or asked to stop; said again it is the same."""
+        request_id_of(request)
+        caller = payer(request.account_id)
+        command = executor_pb2.CancelJobRequest(
+            account_id=caller.account_id, job_id=names.job_id(request.job_id), key_id=caller.key_id
+        )
+        response = await self._executor.peer.call(self._executor.stub.CancelJob, command, ASK_SECONDS)
+        return gateway_pb2.CancelJobResponse(job=response.job)
+
     async def GetBalance(  # noqa: N802
         self, request: gateway_pb2.GetBalanceRequest, _context: Context
     ) -> gateway_pb2.GetBalanceResponse:
@@ -111,6 +129,21 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         account_id = payer(request.account_id).account_id
         question = executor_pb2.GetJobRequest(account_id=account_id, job_id=names.job_id(request.job_id))
         return (await self._executor.peer.call(self._executor.stub.GetJob, question, ASK_SECONDS)).job
+
+
+def execution_message(event: Event, replayed: bool) -> gateway_pb2.ExecuteToolResponse:
+    """One thing that became of a job; raises UPSTREAM_UNAVAILABLE for an outcome that is none yet."""
+    match event:
+        case Accepted(job):
+            return gateway_pb2.ExecuteToolResponse(accepted=job, replayed=replayed)
+        case Progress(job):
+            return gateway_pb2.ExecuteToolResponse(progress=gateway_pb2.Progress(job=job))
+        case Chunk(text, offset):
+            return gateway_pb2.ExecuteToolResponse(chunk=text.encode(), chunk_offset=offset)
+        case Outcome(job):
+            if not mapping.has_ended(job) and job.state != executor_pb2.Job.STATE_INDETERMINATE:
+                raise left_off(job.job_id)
+            return gateway_pb2.ExecuteToolResponse(outcome=job)
 
 
 async def _data(requests: AsyncIterator[gateway_pb2.UploadFileRequest]) -> AsyncIterator[bytes]:

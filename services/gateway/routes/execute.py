@@ -3,12 +3,11 @@
 from typing import Any
 
 import msgspec
-from litestar import Request, post
+from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from services.gateway import answers, idempotency, mapping, names, rates, shapes, timing, waiting
-from services.gateway.answers import Answer
+from services.gateway import answers, idempotency, mapping, names, rates, shapes, sse, timing, waiting
 from services.gateway.auth import Doorkeeper, Payer
 from services.gateway.executes import Executes
 from services.gateway.openapi import Operation, opt
@@ -16,6 +15,7 @@ from services.gateway.outcomes import Outcomes
 from services.gateway.reading import Reading
 from services.gateway.routes.tools import INPUT_EXAMPLE, INPUT_PROBLEMS
 from services.gateway.saga import Order
+from services.gateway.sse import Streams
 from services.runtime.errors import Refusal
 
 _BODY = msgspec.json.Decoder(shapes.ExecuteBody)
@@ -48,12 +48,12 @@ async def _order(
         quote_id=body.quote_id or "",
         reference=body.reference,
         labels=body.labels,
-        timing=timing.of(body, respond_async),
+        timing=timing.of(body.run_after, body.cancel_after, body.priority, respond_async),
     )
 
 
 def handlers(
-    doorkeeper: Doorkeeper, reading: Reading, executes: Executes, outcomes: Outcomes
+    doorkeeper: Doorkeeper, reading: Reading, executes: Executes, outcomes: Outcomes, streams: Streams
 ) -> list[HTTPRouteHandler]:
     """POST /v1/tools/{slug}/execute."""
 
@@ -70,23 +70,29 @@ def handlers(
                 problems=_PROBLEMS,
                 headers=["Prefer", "Idempotency-Key"],
                 answer_headers=_ANSWER_HEADERS,
+                streams=True,
             )
         ),
     )
-    async def execute_tool(request: Request[Any, Any, Any], slug: FromPath[str]) -> Answer:
+    async def execute_tool(request: Request[Any, Any, Any], slug: FromPath[str]) -> Response[Any]:
         payer = await doorkeeper.payer(request)
-        preference = waiting.parse(request.headers.getall("prefer", []))
+        is_streamed = sse.is_wanted(request.headers.get("accept"))
+        preference = waiting.parse([] if is_streamed else request.headers.getall("prefer", []))
+        if is_streamed:
+            streams.check_room()
         key = idempotency.parse_key(request.headers.get("idempotency-key"))
         tool = names.slug(slug)
         with executes.one_more():
             # Not named: the input is held in memory no longer than this.
             driven = await executes.start(await _order(request, payer, tool, reading, preference.is_async), key)
-            job = await outcomes.wait(driven.job, preference.seconds)
+            job = driven.job if is_streamed else await outcomes.wait(driven.job, preference.seconds)
         headers = rates.headers(driven.standings)
         if preference.applied:
             headers["Preference-Applied"] = preference.applied
         if driven.replayed:
             headers["Idempotent-Replayed"] = "true"
+        if is_streamed:
+            return streams.execution(job, headers)
         if mapping.has_ended(job):
             return answers.of(mapping.job(job), headers=headers)
         return answers.of(mapping.job(job), 202, headers | {"Location": f"/v1/jobs/{job.job_id}"})

@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from litestar import Request, get, post
+from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from scrip.executor.v1 import executor_pb2
 
-from services.gateway import answers, bodies, mapping, names, pages, queries, shapes
+from services.gateway import answers, bodies, mapping, names, pages, queries, shapes, sse
 from services.gateway.answers import Answer
 from services.gateway.auth import Doorkeeper
 from services.gateway.openapi import Operation, opt
 from services.gateway.peers import Executor
+from services.gateway.sse import Streams
 from services.runtime.errors import invalid
 
 TAG = "jobs"
@@ -80,7 +81,7 @@ class Jobs:
         return (await self._executor.peer.call(self._executor.stub.SettleJob, command, ASK_SECONDS)).job
 
 
-def handlers(doorkeeper: Doorkeeper, jobs: Jobs) -> list[HTTPRouteHandler]:
+def handlers(doorkeeper: Doorkeeper, jobs: Jobs, streams: Streams) -> list[HTTPRouteHandler]:
     """The routes under /v1/jobs."""
 
     @get(OWN, opt=_list_opt("List the account's jobs, newest first", shapes.Jobs, _OWN_FILTERS, "ACCOUNT_REQUIRED"))
@@ -101,13 +102,33 @@ def handlers(doorkeeper: Doorkeeper, jobs: Jobs) -> list[HTTPRouteHandler]:
         payer = await doorkeeper.payer(request)
         return answers.of(mapping.job_with_attempts(await jobs.one(payer.account_id, job_id)))
 
+    @get(
+        f"{OWN}/{{job_id:str}}/events",
+        opt=opt(
+            Operation(
+                "Follow a job",
+                TAG,
+                {200: None},
+                problems=["JOB_NOT_FOUND", "ACCOUNT_REQUIRED", "REQUEST_INVALID"],
+                headers=["Last-Event-ID"],
+                streams=True,
+            )
+        ),
+    )
+    async def follow_job(request: Request[Any, Any, Any], job_id: FromPath[str]) -> Response[Any]:
+        payer = await doorkeeper.payer(request)
+        job = await jobs.one(payer.account_id, job_id)
+        number = sse.number_after(request.headers.get("last-event-id"), job.job_id)
+        streams.check_room()
+        return streams.follow(job, number)
+
     @post(f"{OWN}/{{job_id:str}}/cancel", opt=_cancel_opt("Cancel a job", shapes.Job, "ACCOUNT_REQUIRED"))
     async def cancel_job(request: Request[Any, Any, Any], job_id: FromPath[str]) -> Answer:
         payer = await doorkeeper.payer(request)
         job = await jobs.cancel(payer.account_id, job_id, payer.key_id)
         return _canceled(job, mapping.job(job), OWN)
 
-    return [list_jobs, get_job, cancel_job]
+    return [list_jobs, get_job, follow_job, cancel_job]
 
 
 def any_handlers(doorkeeper: Doorkeeper, jobs: Jobs) -> list[HTTPRouteHandler]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -19,12 +19,14 @@ class Asked:
 
 @dataclass
 class Answer:
-    """What to say to it. With `cut` the connection ends after so many bytes of the body."""
+    """What to say to it. With `cut` the connection ends after so many bytes of the body. With `pieces` the body comes
+    in these, each as soon as it is there; an empty one cuts the connection."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b"{}"
     cut: int | None = None
+    pieces: Iterable[bytes] | None = None
 
 
 @dataclass
@@ -41,6 +43,8 @@ def provider(answer: Callable[[Asked], Answer | None]) -> Iterator[Double]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # What is said leaves at once.
+        disable_nagle_algorithm = True
 
         def _any(self) -> None:
             length = int(self.headers.get("content-length", 0))
@@ -55,6 +59,9 @@ def provider(answer: Callable[[Asked], Answer | None]) -> Iterator[Double]:
             self.send_response(said.status)
             for name, value in said.headers.items():
                 self.send_header(name, value)
+            if said.pieces is not None:
+                self._say(said.pieces)
+                return
             self.send_header("content-length", str(len(said.body)))
             self.end_headers()
             self.wfile.write(said.body if said.cut is None else said.body[: said.cut])
@@ -62,6 +69,17 @@ def provider(answer: Callable[[Asked], Answer | None]) -> Iterator[Double]:
                 self.close_connection = True
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _any  # noqa: N815 (the names are the library's)
+
+        def _say(self, pieces: Iterable[bytes]) -> None:
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                for piece in pieces:
+                    if not piece:
+                        self.close_connection = True
+                        return
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                self.wfile.write(b"0\r\n\r\n")
 
         def _chunks(self) -> bytes:
             body = b""

@@ -1,4 +1,4 @@
-"""mistralai: it says `stream: false`, which is what nothing means."""
+"""mistralai."""
 
 import json
 import sys
@@ -8,7 +8,6 @@ from mistralai.client import Mistral
 told = json.load(sys.stdin)
 given = told["input"]
 client = Mistral(api_key=told["key"], server_url=told["base"])
-client.chat.complete(
+client.chat.stream(
     model="mistral-large-latest", messages=[{"role": "user", "content": given["message"]}], max_tokens=4096
 )
-print(json.dumps({"stream": False}))

@@ -1,0 +1,111 @@
+"""An executor, put together: the one place where its parts meet."""
+
+from scrip.executor.v1 import events_pb2
+
+from services.executor import events, meters
+from services.executor.admission import Admission
+from services.executor.availability import Availability
+from services.executor.connections import Connections
+from services.executor.control import Control
+from services.executor.dispatcher import Dispatcher
+from services.executor.driver import Driver
+from services.executor.due import Due
+from services.executor.inputs import Inputs
+from services.executor.intake import Intake
+from services.executor.keeper import Keeper
+from services.executor.leases import Leases
+from services.executor.live import Live
+from services.executor.providers.calls import Providers
+from services.executor.providers.cancels import Cancels
+from services.executor.providers.health import Health
+from services.executor.providers.secrets import Secrets
+from services.executor.reaper import Reaper
+from services.executor.reconciler import Reconciler
+from services.executor.reservations import Reservations
+from services.executor.runner import Runner
+from services.executor.servicer import ExecutorServicer
+from services.executor.settings import Settings
+from services.executor.settlement import Settler
+from services.executor.specs import RunSpecs
+from services.executor.waking import CANCEL_SUBJECT, CATALOG_SUBJECT, WAKE_SUBJECT, listen
+from services.executor.watch import Watches
+from services.runtime.event_log import EventLog
+from services.runtime.objects import Objects
+from services.runtime.relay import Relay
+from services.runtime.topology import FILES_BUCKET
+
+DRAIN_SECONDS = 10.0
+FLUSH_SECONDS = 2.0
+
+
+class Executor:
+    """`loops` run beside `servicer`, until `drain`."""
+
+    def __init__(self, executor_id: str, config: Settings, to: Connections) -> None:
+        pool, broker = to.pool, to.broker
+        event_log = EventLog(events_pb2.EventBatch, events.SHARDS, executor_id)
+        watches = Watches(pool)
+        live = Live(broker, watches)
+        reservations = Reservations(to.ledger)
+        secrets = Secrets(config.secrets_dir, config.secrets)
+        specs = RunSpecs(to.catalog, secrets)
+        leases = Leases(pool, config.lease_seconds)
+        settler = Settler(pool, event_log, reservations, watches)
+        health = Health(config.provider_concurrency)
+        admission = Admission(reservations, specs, health)
+        cancels = Cancels(to.client, secrets)
+        driver = Driver(
+            executor_id,
+            pool,
+            event_log,
+            leases,
+            Inputs(Objects(broker, FILES_BUCKET), config.files_memory_mb * 1024 * 1024),
+            Runner(to.tool_processes, Providers(to.client, secrets), cancels),
+            admission,
+            settler,
+            watches,
+            live,
+        )
+        dispatcher = Dispatcher(executor_id, pool, leases, to.tool_processes, admission, driver)
+        keeper = Keeper(pool, reservations)
+        reaper = Reaper(pool, event_log, config.lease_seconds, settler, watches)
+        reconciler = Reconciler(pool, reservations, config.reconcile_seconds)
+        intake = Intake(pool, event_log, dispatcher, keeper, broker, config.lease_seconds)
+        availability = Availability(executor_id, to.catalog, specs, health, pool, to.tool_processes)
+        control = Control(pool, event_log, leases, settler, watches, broker)
+        due = Due(
+            *(pool, event_log, config.lease_seconds, config.indeterminate_seconds),
+            *(settler, watches, dispatcher.poke),
+        )
+        relay = Relay(pool, broker, "executor", events_pb2.EventBatch, event_log.appended)
+        health.tell(room=(dispatcher.poke,), turns=(dispatcher.poke, availability.poke))
+        meters.HELD.set_function(lambda: len(leases))
+
+        async def be_woken() -> None:
+            pokes = {WAKE_SUBJECT: dispatcher.poke, CANCEL_SUBJECT: leases.poke, CATALOG_SUBJECT: availability.poke}
+            await listen(broker, pokes)
+
+        self.servicer = ExecutorServicer(pool, intake, control, watches, live, reconciler, event_log.appended)
+        self.loops = (
+            *(*driver.loops, admission.run, dispatcher.run, intake.run, keeper.run, leases.run, settler.run),
+            *(reaper.run, due.run, reconciler.run, relay.run, availability.run, be_woken),
+            *(watches.run, live.run, live.listen),
+        )
+        self._leases = leases
+        self._availability = availability
+        self._dispatcher = dispatcher
+        self._settler = settler
+        self._watches = watches
+        self._cancels = cancels
+
+    def __len__(self) -> int:
+        """Jobs it holds."""
+        return len(self._leases)
+
+    async def drain(self) -> None:
+        """No new jobs; calls under way end or are handed over, what is due is settled, followers ask somebody else."""
+        self._availability.stop()
+        await self._dispatcher.drain(DRAIN_SECONDS)
+        await self._settler.flush(FLUSH_SECONDS)
+        self._watches.close()
+        await self._cancels.finish()
