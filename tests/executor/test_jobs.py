@@ -131,8 +131,7 @@ def test_measured_units_go_before_quoted_ones() -> None:
 
 @pytest.mark.parametrize("ending", [Ending.CANCELED, Ending.TIMED_OUT, Ending.UNKNOWN])
 def test_what_was_not_measured_is_charged_as_far_as_it_is_known(ending: Ending) -> None:
-    """An exact quote says the units of work that was not done as well; of another one none are known to be used, and who
-    used nothing pays nothing."""
+    """An exact quote says the units of work that was not done as well; of another one none are known to be used."""
     for exact, charge in ((True, 800), (False, 0)):
         terms = replace(TERMS, exact=exact, charges={ending: Charge.MEASURED})
         before = State.INDETERMINATE if ending is Ending.UNKNOWN else State.RUNNING
