@@ -143,6 +143,7 @@ def price_message(price: Price) -> catalog_pb2.Price:
         unit=price.sole_unit,
         minimum_micros=tariff.minimum,
         charging=_charging_message(price.charging),
+        cached_micros=price.cached,
         rates=map(_rate_message, tariff.rates),
         variants=[
             catalog_pb2.PriceVariant(

@@ -45,6 +45,8 @@ class Price:
     tariff: Tariff
     charging: Charging
     variants: tuple[Variant, ...] = ()
+    cached: int = 0
+    """Microcredits of an output that is given again."""
 
     @property
     def tariffs(self) -> list[Tariff]:

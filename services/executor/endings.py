@@ -3,6 +3,7 @@
 from services.executor.jobs import (
     CANCEL_REQUESTED,
     NO_REPORT,
+    Cost,
     Ending,
     ProviderReport,
     Retry,
@@ -27,6 +28,19 @@ NOTHING_DONE = frozenset({NOT_CALLED, PROVIDER_DOWN})
 def not_run(key: Key, terms: Terms, reason: str, message: str) -> Transition:
     """The end of a job whose tool was never called; it costs nothing."""
     return ended(*key, State.QUEUED, terms, Ending.NOT_RUN, cause=reason, reason=reason, message=message)
+
+
+def given_again(key: Key, terms: Terms, output_json: bytes) -> Transition:
+    """The end of a job whose output is known from one before; its tool is not called, and nothing is used."""
+    return Transition(
+        *key,
+        State.QUEUED,
+        State.SUCCEEDED,
+        "CACHED",
+        output_json=output_json,
+        units=dict.fromkeys(terms.quoted_units, 0),
+        cost=Cost(terms.cached, max(terms.cached - terms.reserved, 0)),
+    )
 
 
 def not_called(key: Key) -> Transition:

@@ -18,6 +18,7 @@ from services.executor.live import Live
 from services.executor.providers.calls import Providers
 from services.executor.providers.cancels import Cancels
 from services.executor.providers.health import Health
+from services.executor.providers.hooks import Hooks
 from services.executor.providers.secrets import Secrets
 from services.executor.reaper import Reaper
 from services.executor.reconciler import Reconciler
@@ -32,7 +33,7 @@ from services.executor.watch import Watches
 from services.runtime.event_log import EventLog
 from services.runtime.objects import Objects
 from services.runtime.relay import Relay
-from services.runtime.topology import FILES_BUCKET
+from services.runtime.topology import FILES_BUCKET, HOOK_SUBJECT
 
 DRAIN_SECONDS = 10.0
 FLUSH_SECONDS = 2.0
@@ -54,13 +55,14 @@ class Executor:
         health = Health(config.provider_concurrency)
         admission = Admission(reservations, specs, health)
         cancels = Cancels(to.client, secrets)
+        hooks = Hooks(config.webhook_url)
         driver = Driver(
             executor_id,
             pool,
             event_log,
             leases,
             Inputs(Objects(broker, FILES_BUCKET), config.files_memory_mb * 1024 * 1024),
-            Runner(to.tool_processes, Providers(to.client, secrets), cancels),
+            Runner(to.tool_processes, Providers(to.client, secrets, hooks), cancels),
             admission,
             settler,
             watches,
@@ -83,7 +85,7 @@ class Executor:
 
         async def be_woken() -> None:
             pokes = {WAKE_SUBJECT: dispatcher.poke, CANCEL_SUBJECT: leases.poke, CATALOG_SUBJECT: availability.poke}
-            await listen(broker, pokes)
+            await listen(broker, pokes, {HOOK_SUBJECT: hooks.called})
 
         self.servicer = ExecutorServicer(pool, intake, control, watches, live, reconciler, event_log.appended)
         self.loops = (

@@ -68,7 +68,8 @@ class Charge(StrEnum):
 
 ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED})
 TRANSITIONS: Mapping[State, frozenset[State]] = {
-    State.QUEUED: frozenset({State.RUNNING, State.FAILED, State.CANCELED}),
+    # SUCCEEDED at once: what it would give is known.
+    State.QUEUED: frozenset({State.RUNNING}) | ENDED,
     State.RUNNING: frozenset({State.QUEUED, State.INDETERMINATE}) | ENDED,
     State.INDETERMINATE: frozenset({State.SUCCEEDED, State.FAILED}),
     State.SUCCEEDED: frozenset(),
@@ -98,6 +99,8 @@ class Terms:
     """Whether the call uses just these; else they are the most it may use."""
     charges: Mapping[Ending, Charge] = field(default_factory=dict)
     """By ending; what is not named costs nothing."""
+    cached: int = 0
+    """What an output costs that is given again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,8 @@ class Transition:
     """Of the attempt that this step ends."""
     wish: Wish | None = None
     """Who wants it, where the row does not say so yet."""
+    cache_seconds: float = 0
+    """How long its output may be given again; 0: never."""
 
     def __post_init__(self) -> None:
         check_transition(self.before, self.after)

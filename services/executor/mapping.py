@@ -7,7 +7,7 @@ from scrip.executor.v1 import executor_pb2
 from scrip.ledger.v1 import ledger_pb2
 
 from services.executor.findings import ADVICE, Kind, Report
-from services.executor.jobs import Charge, Ending, Terms
+from services.executor.jobs import Charge, Ending, State, Terms
 from services.executor.store.rows import Attempt, Job
 from services.runtime.tariff import Rate, Tariff, Tier
 
@@ -40,6 +40,7 @@ def terms_of(quote: catalog_pb2.Quote) -> Terms:
         tariff=_tariff_of(quote.price),
         quoted_units=dict(quote.units),
         exact=quote.exact,
+        cached=quote.price.cached_micros,
         charges={ending: _CHARGES.get(rule, Charge.NOTHING) for ending, rule in charges.items()},
     )
 
@@ -77,6 +78,7 @@ def job_message(job: Job, output_json: bytes = b"") -> executor_pb2.Job:
         units=job.units,
         duration_ms=job.duration_ms,
         attempts=job.attempts,
+        cached=job.state is State.SUCCEEDED and not job.attempts,
         reference=job.reference,
         labels=job.labels,
         trace_id=job.trace_id,

@@ -60,6 +60,7 @@ class Runner:
             keep=functools.partial(keep, held),
             visit=visit,
             course=held.course,
+            job_id=held.job.job_id,
         )
         if held.course.meter:
             await asyncio.to_thread(held.course.meter.prepare)

@@ -41,6 +41,11 @@ class Settings(ServiceSettings):
     provider_concurrency: int = Field(
         default=16, ge=1, le=64, description="calls of one provider under way at once; of all there are at most 64"
     )
+    webhook_url: str = Field(
+        default="",
+        pattern=r"^(https://.+)?$",
+        description="where providers reach the gateway from outside, to call back; empty: they are looked at alone",
+    )
     workers: int = Field(
         default_factory=lambda: max(os.cpu_count() or 1, 2),
         ge=1,

@@ -53,6 +53,8 @@ class RunSpec:
     """By unit: where a handler's output says how many were used."""
     counted: Mapping[str, Counted] = field(default_factory=dict)
     """By unit: what of it can be counted while a provider's answer comes."""
+    cache_seconds: float = 0
+    """How long an output may be given again; 0: never."""
 
     def meter(self, input_json: bytes, terms: Terms) -> Meter | None:
         """What meters one call with that input; None where the answer is not read as it comes."""
@@ -82,6 +84,7 @@ def parse(run_json: bytes, output_schema_json: bytes = b"true", provider: str = 
         misfit=misfit_of(output_schema_json if http else b"true"),
         units={name or unit: one["value"] for name, one in measures.items() if one.get("from") == "response"},
         pointers={name or unit: one["pointer"] for name, one in measures.items() if one.get("from") == "output"},
+        cache_seconds=(run.get("cache") or {}).get("seconds", 0),
         counted={name or unit: _counted(one) for name, one in measures.items() if one.get("from") == "response"},
     )
 

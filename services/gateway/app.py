@@ -32,6 +32,7 @@ from services.gateway.routes import (
     execute,
     files,
     grants,
+    hooks,
     jobs,
     keys,
     lists,
@@ -44,6 +45,7 @@ from services.gateway.saga import Saga
 from services.gateway.sse import Streams
 from services.gateway.tool_copies import ToolCopies
 from services.runtime import logs, tracing
+from services.runtime.broker import Broker
 from services.runtime.errors import Refusal
 
 log = logs.get("http")
@@ -60,6 +62,7 @@ class Parts:
     keys: KeyStore
     accounts: AccountStore
     peers: Peers
+    broker: Broker
     copies: ToolCopies
     files: Files
     saga: Saga
@@ -83,6 +86,7 @@ def create(parts: Parts) -> Door:
         *categories.handlers(doorkeeper, parts.copies, parts.peers.catalog),
         *execute.handlers(doorkeeper, reading, parts.executes, parts.outcomes, streams),
         *files.handlers(doorkeeper, parts.files),
+        *hooks.handlers(parts.broker),
         *jobs.handlers(doorkeeper, asked_jobs, streams),
         *jobs.any_handlers(doorkeeper, asked_jobs),
         *account.handlers(doorkeeper, ledger),

@@ -72,6 +72,7 @@ async def serve(stop: asyncio.Event) -> None:
             keys=keys,
             accounts=AccountStore(pool),
             peers=peers,
+            broker=broker,
             copies=copies,
             files=files,
             saga=saga,

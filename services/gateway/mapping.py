@@ -183,6 +183,7 @@ def _job_members(message: executor_pb2.Job) -> dict[str, Any]:
         "run_after": _time_if_set(message, "run_after"),
         "cancel_after": _time_if_set(message, "cancel_after"),
         "cancel_requested_at": _time_if_set(message, "cancel_requested_at"),
+        "cached": message.cached or UNSET,
     }
 
 
@@ -263,6 +264,7 @@ def price(message: catalog_pb2.Price) -> shapes.Price:
     return shapes.Price(
         **_tariff(message, message.unit),
         unit=message.unit or None,
+        cached=show(message.cached_micros),
         variants=[shapes.PriceVariant(**_tariff(one, message.unit), when=one.when) for one in message.variants],
         charging=shapes.ChargingRules(
             succeeded=_CHARGES[charging.succeeded],

@@ -88,9 +88,11 @@ class PriceVariant(Tariff):
 
 
 class Price(Tariff):
-    """What a call costs, as a manifest says it; the first of `variants` that fits takes the place of the rest."""
+    """What a call costs, as a manifest says it; the first of `variants` that fits takes the place of the rest. `cached`
+    is for an output that is given again."""
 
     unit: str | None
+    cached: Credits
     variants: list[PriceVariant]
     charging: ChargingRules
 
@@ -209,7 +211,7 @@ class Attempt(msgspec.Struct):
 
 class Job(msgspec.Struct, kw_only=True):
     """One execution of a tool; `output` is null until it succeeds, and left out of lists. `attempts` are told where one
-    job is asked for."""
+    job is asked for, `cached` where its output was known from a job before."""
 
     job_id: str
     tool: str
@@ -229,6 +231,7 @@ class Job(msgspec.Struct, kw_only=True):
     run_after: datetime | UnsetType = UNSET
     cancel_after: datetime | UnsetType = UNSET
     cancel_requested_at: datetime | UnsetType = UNSET
+    cached: bool | UnsetType = UNSET
     attempts: list[Attempt] | UnsetType = UNSET
 
 

@@ -65,12 +65,12 @@ class Broker:
         client = self.client
         return client.jetstream(timeout=5) if client else None
 
-    async def wake(self, subject: str) -> None:
+    async def wake(self, subject: str, word: str = "") -> None:
         """Tells whoever listens on `subject` to look; lost when nobody does, which costs them a poll."""
         client = self.client
         if client:
             try:
-                await client.publish(subject, b"")
+                await client.publish(subject, word.encode())
             except OUTAGES as error:
                 log.debug("wake_lost", subject=subject, error=type(error).__name__)
 

@@ -18,6 +18,8 @@ EVENTS_STREAM = "SCRIP_EVENTS"
 # Durable readers of all events; each fills its own gaps from the owners' logs.
 EVENTS_CONSUMERS = ("analytics",)
 DAY_SECONDS = 24 * 3600
+# Where the tokens of providers' calls back are told; lost when nobody listens.
+HOOK_SUBJECT = "scrip.hooks"
 # The object store of files (services/runtime/objects.py).
 FILES_BUCKET = "SCRIP_FILES"
 FILES_BYTES_MAX = 32 * 1024**3

@@ -180,6 +180,7 @@ def test_prices_are_stored_whole() -> None:
         "tiers": [],
         "rates": {},
         "unit": "",
+        "cached": "0",
         "minimum": "0",
         "variants": [],
         "charging": {

@@ -69,6 +69,8 @@ ROWS: list[tuple[str, dict[str, Any], str, str]] = [
     ("variant by no expression", {"price__variants": [{"when": "input.["}]}, "price.variants.0.when", "no expression"),
     ("tiers out of order", {"price__tiers": [{"above": 9, "per_unit": "1"}, {"above": 9, "per_unit": "2"}]},
      "price", "more and more"),
+    ("price of what is never given again", {"price__cached": "1"}, "price.cached", "needs cache"),
+    ("cache for no time", {"cache": {"seconds": 0}}, "cache.seconds", "greater"),
     ("price for no units", {"price__per": 0}, "price.per", "greater"),
     ("variant beyond what an account holds", {"price__variants": [{"when": "input.text", "per_unit": "9000000000000"}]},
      "price", "more than any account"),

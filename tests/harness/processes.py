@@ -57,6 +57,11 @@ class Services:
         return self._addresses.http_url
 
     @property
+    def nats_url(self) -> str:
+        """The broker of all of them."""
+        return self._nats_url
+
+    @property
     def token(self) -> str:
         """A service token that every service takes."""
         return self._credentials.service_tokens["gateway"]

@@ -15,6 +15,7 @@ from services.executor.providers.course import Course
 from services.executor.providers.requests import rendered, signed
 from services.executor.providers.secrets import Secrets
 from services.executor.worker import Answer
+from services.runtime.lifecycle import Signal
 from tests.tools.cases import AT, FOLDER, MANIFESTS, SECRET, Provider, call_of, known, shown
 
 KNOWN = {slug: known(slug) for slug in MANIFESTS if (FOLDER / f"{slug}.yaml").is_file()}
@@ -35,7 +36,11 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     async def somewhere(_host: str) -> str:
         return "93.184.216.34"
 
+    async def not_called_back(_signal: Signal, _seconds: float) -> bool:
+        return False
+
     monkeypatch.setattr(calls.asyncio, "sleep", at_once)
+    monkeypatch.setattr(Signal, "wait", not_called_back)
     monkeypatch.setattr(hosts, "public_address", somewhere)
 
 

@@ -17,6 +17,8 @@ _ANSWERED = ASKING | {"status", "headers", "body", "submitted", "polled"}
 _READ = _ANSWERED | {"files"}
 _MEASURED = _READ | {"output"}
 _STOPPED = frozenset({"submitted"})
+# Who asks for work that is waited for may name where it can be called back.
+_CALLED_BACK = frozenset({"webhook"})
 _STREAMED = frozenset({"text", "stopped"})
 # What can be counted in a text as it comes.
 _METERED = ("token", "input_token", "output_token", "character")
@@ -82,7 +84,7 @@ def _expressions(run: HttpRun) -> Iterator[tuple[str, list[str], frozenset[str]]
     if run.upload:
         yield "run.upload", list(_of_request(run.upload)), ASKING
         asked, answered = asked | {"uploaded"}, answered | {"uploaded"}
-    yield "run.request", list(_of_request(run.request)), asked
+    yield "run.request", list(_of_request(run.request)), asked | (_CALLED_BACK if run.poll else frozenset())
     if run.poll:
         yield "run.poll.request", list(_of_request(run.poll.request)), answered
         yield "run.poll", [text for text in (run.poll.status, run.poll.message) if text], answered

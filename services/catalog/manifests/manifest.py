@@ -19,6 +19,12 @@ class Deprecated(Part):
     note: str = Field(default="", max_length=500, description="what its callers should know")
 
 
+class CachePart(Part):
+    """The tool gives the same output for the same input: an account that asks again gets what it got."""
+
+    seconds: int = Field(ge=1, le=30 * 86_400, description="how long an output may be given again")
+
+
 class Content(Part):
     """What a tool version is made of: all of a manifest but the price, which has versions of its own."""
 
@@ -36,6 +42,7 @@ class Content(Part):
     output_schema: dict[str, Any] = Field(description="JSON Schema, draft 2020-12")
     examples: list[dict[str, Any]] = Field(min_length=1, max_length=10, description="inputs; files as data: URLs")
     measure: Measure | None = None
+    cache: CachePart | None = Field(default=None, description="for tools that are deterministic")
     run: Annotated[PythonRun | HttpRun, Field(discriminator="kind")]
 
     @field_validator("deprecated")
@@ -50,6 +57,8 @@ class Content(Part):
         spec = self.run.model_dump(mode="json", by_alias=True, exclude_unset=True)
         if self.measure is not None:
             spec["measure"] = self.measure.model_dump(mode="json", by_alias=True)
+        if self.cache is not None:
+            spec["cache"] = self.cache.model_dump(mode="json")
         return spec
 
 

@@ -89,6 +89,7 @@ class PricePart(TariffPart):
     """What a call costs."""
 
     unit: Literal[UnitWord, ""] = ""
+    cached: Credits = Field(default="0", description="an output that is given again, where the tool has a cache")
     variants: list[VariantPart] = Field(default=[], max_length=VARIANTS_MAX, description="the first that fits counts")
     charging: ChargingPart = ChargingPart()
 
@@ -103,4 +104,5 @@ class PricePart(TariffPart):
             self.tariff(self.unit),
             Charging(**self.charging.model_dump()),
             tuple(Variant(variant.when, variant.tariff(self.unit)) for variant in self.variants),
+            pricing.parse_credits(self.cached),
         )

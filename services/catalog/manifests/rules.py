@@ -39,6 +39,8 @@ def problems(manifest: Manifest) -> Iterator[Problem]:
             schema = compiled if name == "input_schema" else schema
     yield from _input(manifest)
     yield from _units(manifest)
+    if manifest.price.cached != "0" and manifest.cache is None:
+        yield "price.cached", "needs cache: only then is an output given again"
     properties = set(manifest.input_schema.get("properties", {}))
     for number, variant in enumerate(manifest.price.variants):
         yield from http_rules.names(f"price.variants.{number}.when", variant.when, http_rules.ASKING, properties)

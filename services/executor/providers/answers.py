@@ -40,6 +40,7 @@ class ProviderCall:
     visit: Visit = field(default_factory=alone)
     """Its place at the provider."""
     course: Course = field(default_factory=Course)
+    job_id: str = ""
 
     @property
     def meter(self) -> Meter:

@@ -19,6 +19,7 @@ from services.executor.providers.downloads import downloaded
 from services.executor.providers.errors import Failure
 from services.executor.providers.files import File
 from services.executor.providers.health import ProviderDownError
+from services.executor.providers.hooks import Hooks, token_of
 from services.executor.providers.hosts import ForbiddenHostError, check_host
 from services.executor.providers.pauses import backoff, retry_after
 from services.executor.providers.plan import PollPlan, RequestPlan, hosts_of
@@ -49,9 +50,10 @@ class _Ended(Exception):
 class Providers:
     """Calls providers."""
 
-    def __init__(self, client: Client, secrets: Secrets) -> None:
+    def __init__(self, client: Client, secrets: Secrets, hooks: Hooks | None = None) -> None:
         self._client = client
         self._secrets = secrets
+        self._hooks = hooks or Hooks()
 
     async def run(self, call: ProviderCall) -> ToolAnswer:
         """The answer of one call; raises NoAnswerError where nobody knows whether the work was done, ProviderDownError
@@ -64,7 +66,7 @@ class Providers:
             secret = self._secrets.get(auth.secret) if auth else ""
         except MissingSecretError as error:
             return failed("SECRET_MISSING", "the provider cannot be called here", f"secret {error.name} is missing")
-        conversation = _Conversation(self._client, call, secret)
+        conversation = _Conversation(self._client, self._hooks, call, secret)
         began = clock.monotonic()
         try:
             answer = await conversation.answer()
@@ -94,13 +96,17 @@ class Providers:
 class _Conversation:
     """The requests of one call. `_context` is what expressions and templates see: the input, and the last answer."""
 
-    def __init__(self, client: Client, call: ProviderCall, secret: str) -> None:
+    def __init__(self, client: Client, hooks: Hooks, call: ProviderCall, secret: str) -> None:
         self._client = client
+        self._hooks = hooks
+        self._token = token_of(call.job_id, secret)
         self._call = call
         self._plan = call.plan
         self._visit = call.visit
         self._secret = secret
         self._context: dict[str, Any] = {"input": {**call.input, **call.files}, "files": {}}
+        if self._plan.poll:
+            self._context["webhook"] = hooks.url(self._token)
         self.status = 0
         self.request_id = ""
         self.usage: dict[str, int] = {}
@@ -237,10 +243,11 @@ class _Conversation:
         """Asks until the work is done; the call's own time limit ends the wait. Asking does nothing twice."""
         # What another executor has waited for is looked at at once.
         pause = 0.0 if self._call.begun else poll.every_ms / 1000
-        while not self._is_done(poll):
-            await asyncio.sleep(pause)
-            pause = max(min(pause * POLL_GROWTH, POLL_SECONDS_MAX), poll.every_ms / 1000)
-            await self._look(poll.request, "json")
+        with self._hooks.waiting(self._token) as called_back:
+            while not self._is_done(poll):
+                await called_back.wait(pause)
+                pause = max(min(pause * POLL_GROWTH, POLL_SECONDS_MAX), poll.every_ms / 1000)
+                await self._look(poll.request, "json")
 
     def _is_done(self, poll: PollPlan) -> bool:
         """Whether the last answer says so; one that says how else it ended ends the call."""

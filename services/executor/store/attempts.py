@@ -49,6 +49,8 @@ WITH moved AS (
            provider_status = coalesce(nullif(%(provider_status)s, 0), provider_status),
            wished_by = coalesce(%(wished_by)s, wished_by), wished_key_id = coalesce(%(wished_key_id)s, wished_key_id),
            wished_reason = coalesce(%(wished_reason)s, wished_reason),
+           cached_until = CASE WHEN %(cache_seconds)s > 0
+               THEN clock_timestamp() + make_interval(secs => %(cache_seconds)s) END,
            indeterminate_at = CASE WHEN %(indeterminate)s THEN clock_timestamp() ELSE indeterminate_at END
      WHERE job_id = %(job_id)s AND fence = %(fence)s AND state = %(before)s
        AND (cancel_requested_at IS NULL OR %(ended)s)
@@ -159,4 +161,5 @@ def _parameters(step: Transition) -> dict[str, object]:
         "wished_key_id": step.wish and step.wish.key_id,
         "wished_reason": step.wish and step.wish.reason,
         "indeterminate": step.after is State.INDETERMINATE,
+        "cache_seconds": step.cache_seconds,
     }

@@ -20,6 +20,7 @@ from services.executor.providers.plan import plan_of
 from services.executor.providers.retry_budget import RETRIES_A_CALL, RETRIES_MAX
 from services.executor.providers.secrets import Secrets
 from services.executor.worker import Answer, ToolAnswer
+from services.runtime.lifecycle import Signal
 
 KEY = "sk-very-secret"
 RUN: dict[str, Any] = {
@@ -84,7 +85,12 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         async def somewhere(_host: str) -> str:
             return "93.184.216.34"
 
+        async def not_called_back(_signal: Signal, seconds: float) -> bool:
+            script.waits.append(seconds)
+            return False
+
         monkeypatch.setattr(calls.asyncio, "sleep", note)
+        monkeypatch.setattr(Signal, "wait", not_called_back)
         monkeypatch.setattr(hosts, "public_address", somewhere)
         client = Client({}, httpx.MockTransport(script))
         picture = File(b"PNG", "image/png", "picture")
