@@ -14,8 +14,8 @@ from scrip.catalog.v1 import catalog_pb2
 from bench.ledger.ground import Ground
 from bench.report import line, percentile, progress
 from services.cli.local import nats
-from services.executor.pool import WorkerPool
-from services.executor.worker import ToolCall
+from services.executor.running.pool import WorkerPool
+from services.executor.running.worker import ToolCall
 from services.runtime import clock, topology
 from tests.executor.saga import Saga
 from tests.harness.databases import Database

@@ -12,8 +12,6 @@ from services.catalog.manifests import files as manifest_files
 from services.catalog.manifests.manifest import Manifest, ManifestError
 from services.catalog.schemas import Schema
 from services.cli.errors import Refused
-from services.executor import specs
-from services.executor.jobs import Retry, Terms
 from services.executor.providers.answers import ProviderCall
 from services.executor.providers.calls import Providers
 from services.executor.providers.client import Client, NoAnswerError
@@ -21,7 +19,9 @@ from services.executor.providers.course import Course
 from services.executor.providers.files import File, input_file
 from services.executor.providers.requests import Request, rendered, signed
 from services.executor.providers.secrets import MASK, Secrets
-from services.executor.worker import ToolAnswer, ToolCall, run_tool
+from services.executor.rules.jobs import Retry, Terms
+from services.executor.running import specs
+from services.executor.running.worker import ToolAnswer, ToolCall, run_tool
 from services.runtime.tariff import Tariff
 
 

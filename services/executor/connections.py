@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from scrip_client import LedgerClient
-from services.executor.pool import WorkerPool
 from services.executor.providers.client import Client
+from services.executor.running.pool import WorkerPool
 from services.executor.settings import Settings
 from services.runtime import postgres, tracing
 from services.runtime.broker import Broker

@@ -4,7 +4,7 @@ import hashlib
 
 from scrip.executor.v1 import events_pb2
 
-from services.executor.jobs import WISHED, ProviderReport
+from services.executor.rules.jobs import WISHED, ProviderReport
 from services.executor.store.rows import Job
 
 SHARDS = 4

@@ -6,8 +6,8 @@ from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 from scrip.ledger.v1 import ledger_pb2
 
-from services.executor.findings import ADVICE, Kind, Report
-from services.executor.jobs import Charge, Ending, State, Terms
+from services.executor.rules.findings import ADVICE, Kind, Report
+from services.executor.rules.jobs import Charge, Ending, State, Terms
 from services.executor.store.rows import Attempt, Job
 from services.runtime.tariff import Rate, Tariff, Tier
 

@@ -10,12 +10,12 @@ from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 
 from services.executor import events
-from services.executor.jobs import Priority, State, Wish
+from services.executor.rules.jobs import Priority, State, Wish
+from services.executor.rules.wishes import Settling
+from services.executor.running.worker import OUTPUT_BYTES_MAX
 from services.executor.store.queries import Filter, Place
 from services.executor.store.rows import InputFile, Job, StoredFile
 from services.executor.store.submissions import Submission
-from services.executor.wishes import Settling
-from services.executor.worker import OUTPUT_BYTES_MAX
 from services.runtime import clock, identity, pages, tracing
 from services.runtime.errors import Refusal, invalid
 

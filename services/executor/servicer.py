@@ -5,15 +5,17 @@ from typing import Any
 
 from scrip.executor.v1 import events_pb2, executor_pb2, executor_pb2_grpc
 
-from services.executor import executions, mapping, requests, wishes
-from services.executor.control import Control
-from services.executor.intake import Intake
-from services.executor.jobs import State
-from services.executor.live import Live
-from services.executor.reconciler import Reconciler
+from services.executor import mapping, requests
+from services.executor.following import executions
+from services.executor.following.live import Live
+from services.executor.following.watch import Watches
+from services.executor.rules import wishes
+from services.executor.rules.jobs import State
+from services.executor.running.intake import Intake
 from services.executor.store import queries
 from services.executor.store.rows import Job
-from services.executor.watch import Watches
+from services.executor.upkeep.control import Control
+from services.executor.upkeep.reconciler import Reconciler
 from services.runtime import event_log, pages
 from services.runtime.lifecycle import Signal
 from services.runtime.postgres import Pool

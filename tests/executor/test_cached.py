@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from scrip.executor.v1 import events_pb2, executor_pb2
 
-from services.executor import endings
-from services.executor.jobs import Cost, State, Terms
+from services.executor.rules import endings
+from services.executor.rules.jobs import Cost, State, Terms
 from tests.executor.saga import MICROS, Saga
 from tests.harness.processes import Services
 from tests.harness.reconciled import reconciled

@@ -11,17 +11,19 @@ import pytest
 from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import events_pb2
 
-from services.executor import endings, events, mapping, reaper, requests, wishes
-from services.executor.due import late_step
-from services.executor.jobs import Cost, Priority, Retry, State, Transition, Wish, after_lost_attempt
+from services.executor import events, mapping, requests
 from services.executor.providers.course import Course
+from services.executor.rules import endings, wishes
+from services.executor.rules.jobs import Cost, Priority, Retry, State, Transition, Wish, after_lost_attempt
+from services.executor.rules.wishes import Settling
 from services.executor.store import attempts, claims, due, lost, queries, submissions
 from services.executor.store import wishes as store_wishes
 from services.executor.store.attempts import Beginning
 from services.executor.store.due import Quoted
 from services.executor.store.rows import Job
 from services.executor.store.submissions import Submission
-from services.executor.wishes import Settling
+from services.executor.upkeep import reaper
+from services.executor.upkeep.due import late_step
 from services.runtime import clock, event_log, postgres
 from services.runtime.errors import Refusal
 from services.runtime.event_log import EventLog
@@ -160,10 +162,10 @@ async def test_a_cancellation_said_again_answers_the_job_as_it_is(store: Store) 
 async def test_who_runs_a_job_learns_of_the_wish_and_ends_it_by_the_tools_rule(store: Store) -> None:
     """Renewing its lease tells; the event names who wished it, not who wrote it."""
     job = await store.running()
-    assert await claims.renew(store.pool, [key(job)], LEASE) == {job.job_id: False}
+    assert await claims.renew(store.pool, [key(job)], LEASE) == {key(job): False}
     asked = await store.cancel(job.job_id)
     assert asked.state is State.RUNNING and asked.cancel_requested_at
-    assert await claims.renew(store.pool, [key(job)], LEASE) == {job.job_id: True}
+    assert await claims.renew(store.pool, [key(job)], LEASE) == {key(job): True}
     ended = await store.move(endings.canceled(key(job), terms(), 250, Course()))
     assert ended and (ended.state, ended.charge_micros, ended.duration_ms) == (State.CANCELED, 100, 250)
     event = (await store.events(job.job_id))[-1]
@@ -222,7 +224,7 @@ async def test_a_job_to_be_canceled_never_goes_back_to_the_queue(store: Store) -
     await store.cancel(job.job_id)
     for step in (
         endings.not_called(key(job)),
-        endings.handed_over(key(job), terms(), Retry.SAFE, 1, 9, resumable=False),
+        endings.handed_over(key(job), terms(), Retry.SAFE, 9, resumable=False),
         after_lost_attempt(*key(job), terms(), Retry.UNSAFE, 1, "TEST"),
     ):
         assert await store.move(step) is None

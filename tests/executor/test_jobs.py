@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from services.executor.jobs import (
-    ATTEMPTS_MAX,
+from services.executor.rules.jobs import (
     ENDED,
+    LOSSES_MAX,
     TRANSITIONS,
     Charge,
     Cost,
@@ -147,17 +147,17 @@ def test_a_call_that_never_left_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("retry", "attempts", "after"),
+    ("retry", "losses", "after"),
     [
         (Retry.SAFE, 1, State.QUEUED),
-        (Retry.SAFE, ATTEMPTS_MAX - 1, State.QUEUED),
-        (Retry.SAFE, ATTEMPTS_MAX, State.FAILED),
+        (Retry.SAFE, LOSSES_MAX - 1, State.QUEUED),
+        (Retry.SAFE, LOSSES_MAX, State.FAILED),
         (Retry.UNSAFE, 1, State.INDETERMINATE),
-        (Retry.UNSAFE, ATTEMPTS_MAX, State.INDETERMINATE),
+        (Retry.UNSAFE, LOSSES_MAX, State.INDETERMINATE),
     ],
 )
-def test_a_lost_attempt_is_repeated_only_where_that_is_safe(retry: Retry, attempts: int, after: State) -> None:
+def test_a_lost_attempt_is_repeated_only_where_that_is_safe(retry: Retry, losses: int, after: State) -> None:
     """Safe tools run again, three times at most; of others nobody can tell whether the work was done."""
-    step = after_lost_attempt("j", 1, TERMS, retry, attempts, "LEASE_EXPIRED")
+    step = after_lost_attempt("j", 1, TERMS, retry, losses, "LEASE_EXPIRED")
     assert step.after is after
     assert step.cost.charge == 0

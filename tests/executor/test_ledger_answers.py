@@ -8,7 +8,7 @@ from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 from scrip.ledger.v1 import ledger_pb2
 
-from services.executor.reservations import ATTEMPTS
+from services.executor.upkeep.reservations import ATTEMPTS
 from tests.executor.doubles import (
     UNSAFE_VERSION,
     CatalogDouble,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from services.executor import worker
-from services.executor.pool import CallTimedOutError, WorkerLostError, WorkerPool
-from services.executor.worker import Answer, ToolCall, run_tool
+from services.executor.running import worker
+from services.executor.running.pool import CallTimedOutError, WorkerLostError, WorkerPool
+from services.executor.running.worker import Answer, ToolCall, run_tool
 from tests.harness.waiting import eventually
 
 
@@ -131,7 +131,7 @@ async def test_kill_of_the_executor_takes_its_processes_along(tmp_path: Path) ->
     """Even kill -9 leaves no tool process behind."""
     program = (
         "import time\n"
-        "from services.executor.pool import WorkerPool\n"
+        "from services.executor.running.pool import WorkerPool\n"
         "if __name__ == '__main__':\n"
         "    pool = WorkerPool(2, 1024)\n"
         "    print('up', flush=True)\n"
@@ -151,7 +151,7 @@ def test_memory_is_bounded() -> None:
     """A tool process has no more address space than it may."""
     program = (
         "import os\n"
-        "from services.executor.worker import prepare\n"
+        "from services.executor.running.worker import prepare\n"
         "prepare(os.getppid(), 512 * 1024 * 1024)\n"
         "try:\n    bytearray(1024 ** 3)\nexcept MemoryError:\n    print('bounded')\n"
     )

@@ -10,7 +10,7 @@ from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 
 from services.executor import requests
-from services.executor.jobs import Priority
+from services.executor.rules.jobs import Priority
 from services.runtime import clock
 from services.runtime.errors import Refusal
 from tests.executor.samples import quote, request

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from scrip.catalog.v1 import catalog_pb2
 
-from services.executor import specs
-from services.executor.jobs import Retry
 from services.executor.providers.secrets import Secrets
+from services.executor.rules.jobs import Retry
+from services.executor.running import specs
 
 RUN = {"kind": "python", "handler": "echo", "retry": "safe", "packages": ["json"]}
 HTTP: dict[str, object] = {"kind": "http", "request": {"url": "https://api.example.com/"}, "response": {"output": {}}}

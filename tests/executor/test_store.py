@@ -9,7 +9,7 @@ import pytest
 from scrip.executor.v1 import events_pb2
 
 from services.executor import events
-from services.executor.jobs import Cost, Retry, Settlement, State, Terms, Transition, after_lost_attempt
+from services.executor.rules.jobs import Cost, Retry, Settlement, State, Terms, Transition, after_lost_attempt
 from services.executor.store import attempts, claims, lost, queries, settlements, submissions
 from services.executor.store.attempts import Beginning
 from services.executor.store.claims import Shunned
@@ -140,7 +140,7 @@ async def test_a_claim_whose_lease_ended_is_claimed_again(store: Store) -> None:
     assert (old.job_id, new.fence) == (new.job_id, old.fence + 1)
     assert await store.begin(old) is None
     assert await claims.renew(store.pool, [(old.job_id, old.fence)], LEASE) == {}
-    assert await claims.renew(store.pool, [(new.job_id, new.fence)], LEASE) == {new.job_id: False}
+    assert await claims.renew(store.pool, [(new.job_id, new.fence)], LEASE) == {(new.job_id, new.fence): False}
     assert await store.begin(new, BOB)
 
 
@@ -197,7 +197,9 @@ async def test_beginning_again_after_a_lost_answer_is_the_same_attempt(store: St
 
 
 def _recover(item: lost.Lost) -> Transition:
-    return after_lost_attempt(item.job.job_id, item.job.fence, Terms(700), item.retry, item.job.attempts, "TEST")
+    return after_lost_attempt(
+        item.job.job_id, item.job.fence, Terms(700), item.retry, item.job.losses + 1, "LEASE_EXPIRED"
+    )
 
 
 async def test_a_lost_attempt_of_a_safe_tool_runs_again_three_times(store: Store, database: Database) -> None:

@@ -12,7 +12,7 @@ from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 
 from services.cli.local import nats
-from services.executor.inputs import InputGoneError, Inputs
+from services.executor.running.inputs import InputGoneError, Inputs
 from services.executor.store.rows import Claim, StoredFile
 from services.runtime import ids, lifecycle
 from services.runtime.broker import Broker

@@ -7,7 +7,7 @@ import pytest
 from scrip.executor.v1 import events_pb2
 
 from services.executor import events
-from services.executor.jobs import Retry
+from services.executor.rules.jobs import Retry
 from services.executor.store import attempts, claims, submissions, waiting
 from services.executor.store.attempts import Beginning
 from services.runtime import postgres

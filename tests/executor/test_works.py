@@ -7,7 +7,7 @@ import pytest
 from scrip.executor.v1 import events_pb2
 
 from services.executor import events
-from services.executor.jobs import Charge, Ending, Retry, State, Terms, Transition, after_lost_look
+from services.executor.rules.jobs import Charge, Ending, Retry, State, Terms, Transition, after_lost_look
 from services.executor.store import attempts, claims, lost, submissions, works
 from services.executor.store.lost import Lost
 from services.executor.store.rows import Claim

@@ -47,13 +47,13 @@ class Point:
 
 POINTS = {
     "executor.accepted": Point("services.executor.store.submissions", "accept", "after"),
-    "executor.extended": Point("services.executor.reservations", "Reservations.extend", "after"),
+    "executor.extended": Point("services.executor.upkeep.reservations", "Reservations.extend", "after"),
     "executor.begun": Point("services.executor.store.attempts", "begin", "after"),
-    "executor.before_call": Point("services.executor.runner", "Runner.run", "before"),
-    "executor.answered": Point("services.executor.runner", "Runner.run", "after"),
+    "executor.before_call": Point("services.executor.running.runner", "Runner.run", "before"),
+    "executor.answered": Point("services.executor.running.runner", "Runner.run", "after"),
     "executor.outcome_stored": Point("services.executor.store.attempts", "move", "after"),
-    "executor.before_settle": Point("services.executor.reservations", "Reservations.settle", "before"),
-    "executor.acknowledged": Point("services.executor.reservations", "Reservations.settle", "after"),
+    "executor.before_settle": Point("services.executor.upkeep.reservations", "Reservations.settle", "before"),
+    "executor.acknowledged": Point("services.executor.upkeep.reservations", "Reservations.settle", "after"),
     "executor.settled": Point("services.executor.store.settlements", "settle", "after"),
     "gateway.keyed": Point("services.gateway.idempotency", "IdempotencyStore.begin", "after"),
     "gateway.reserved": Point("services.gateway.saga", "Saga._reserve", "after"),

@@ -29,12 +29,12 @@ from services.catalog import data_urls, schemas
 from services.catalog.manifests import files as manifest_files
 from services.catalog.manifests.http_run import HttpRun
 from services.catalog.manifests.manifest import Manifest
-from services.executor.jobs import Retry, Terms
 from services.executor.providers.answers import ProviderCall
 from services.executor.providers.course import Course
 from services.executor.providers.files import File, input_file
 from services.executor.providers.requests import Request
-from services.executor.specs import RunSpec, parse
+from services.executor.rules.jobs import Retry, Terms
+from services.executor.running.specs import RunSpec, parse
 
 FOLDER = Path(__file__).parent / "providers"
 SECRET = "SECRET"

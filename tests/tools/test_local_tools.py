@@ -11,10 +11,10 @@ from services.catalog import data_urls, schemas
 from services.catalog.manifests import files as manifest_files
 from services.catalog.manifests.manifest import Manifest
 from services.catalog.manifests.python_run import PythonRun
-from services.executor.output_schema import misfit_of
-from services.executor.pool import WorkerPool
+from services.executor.running.output_schema import misfit_of
+from services.executor.running.pool import WorkerPool
+from services.executor.running.worker import Answer, ToolCall
 from services.executor.settings import Settings
-from services.executor.worker import Answer, ToolCall
 
 LOCAL = {manifest.slug: manifest for manifest in manifest_files.shipped() if isinstance(manifest.run, PythonRun)}
 EXAMPLES = [(slug, number) for slug, manifest in LOCAL.items() for number in range(len(manifest.examples))]

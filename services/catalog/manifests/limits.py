@@ -4,7 +4,7 @@ from pydantic import Field
 
 from services.catalog.manifests.part import Part
 
-# What a call is given at once (services/executor/inputs.py); beyond some MiB only by files that were uploaded before.
+# What a call is given at once (services/executor/running/inputs.py); beyond some MiB only by files uploaded before.
 INPUT_BYTES_MAX = 64 * 1024 * 1024
 UNITS_MAX = 1_000_000_000
 

@@ -14,7 +14,7 @@ from services.executor.providers.health import Visit, alone
 from services.executor.providers.metering import Meter
 from services.executor.providers.plan import HttpPlan
 from services.executor.providers.streams import UnreadableError
-from services.executor.worker import OUTPUT_BYTES_MAX, Answer, ToolAnswer
+from services.executor.running.worker import OUTPUT_BYTES_MAX, Answer, ToolAnswer
 from services.runtime import templates
 from services.runtime.expressions import ExpressionError, evaluate
 from services.runtime.templates import ABSENT

@@ -10,7 +10,6 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
-from services.executor.jobs import ProviderReport
 from services.executor.providers import errors, streaming
 from services.executor.providers.answers import ProviderCall, failed, output_of, told, used
 from services.executor.providers.begun import Begun, begun
@@ -28,7 +27,8 @@ from services.executor.providers.responses import Response, body_of
 from services.executor.providers.secrets import MissingSecretError, Secrets, mask
 from services.executor.providers.streaming import StreamCutError
 from services.executor.providers.streams import UnreadableError
-from services.executor.worker import Answer, ToolAnswer
+from services.executor.rules.jobs import ProviderReport
+from services.executor.running.worker import Answer, ToolAnswer
 from services.runtime import clock
 from services.runtime.expressions import ExpressionError, evaluate
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from services.executor.jobs import NO_REPORT, ProviderReport
 from services.executor.providers.metering import Meter
+from services.executor.rules.jobs import NO_REPORT, ProviderReport
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 from scrip.executor.v1 import events_pb2
 
 from services.executor import events
-from services.executor.jobs import Retry, State, Transition
+from services.executor.rules.jobs import Retry, State, Transition
 from services.executor.store import gates
 from services.executor.store.rows import COLUMNS, SETTLE_HOLD, Job, job_of
 from services.executor.store.statements import Connection, each
@@ -49,7 +49,7 @@ WITH moved AS (
            provider_status = coalesce(nullif(%(provider_status)s, 0), provider_status),
            wished_by = coalesce(%(wished_by)s, wished_by), wished_key_id = coalesce(%(wished_key_id)s, wished_key_id),
            wished_reason = coalesce(%(wished_reason)s, wished_reason),
-           cached_until = CASE WHEN %(cache_seconds)s > 0
+           losses = losses + %(loss)s, cached_until = CASE WHEN %(cache_seconds)s > 0
                THEN clock_timestamp() + make_interval(secs => %(cache_seconds)s) END,
            indeterminate_at = CASE WHEN %(indeterminate)s THEN clock_timestamp() ELSE indeterminate_at END
      WHERE job_id = %(job_id)s AND fence = %(fence)s AND state = %(before)s
@@ -162,4 +162,5 @@ def _parameters(step: Transition) -> dict[str, object]:
         "wished_reason": step.wish and step.wish.reason,
         "indeterminate": step.after is State.INDETERMINATE,
         "cache_seconds": step.cache_seconds,
+        "loss": int(step.is_loss),
     }

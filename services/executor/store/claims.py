@@ -7,6 +7,7 @@ by the worker on a monotonic clock from before the statement was sent, so the wo
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from services.executor.store import works
 from services.executor.store.rows import COLUMNS, Claim, file_of, job_of, rest_of
@@ -45,7 +46,7 @@ WITH held AS MATERIALIZED (
        FOR NO KEY UPDATE OF job SKIP LOCKED)
 UPDATE job SET held_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
   FROM held WHERE job.job_id = held.job_id
-RETURNING job.job_id, job.cancel_requested_at IS NOT NULL
+RETURNING job.job_id, job.fence, job.cancel_requested_at IS NOT NULL
 """
 _PUT_BACK = """
 WITH held AS MATERIALIZED (
@@ -115,15 +116,16 @@ async def _add_files(connection: Connection, claims: Mapping[str, Claim], with_f
             claims[str(job_id)].add(file_of(columns))
 
 
-async def renew(pool: Pool, held: Sequence[tuple[str, int]], lease_seconds: float) -> dict[str, bool]:
-    """Renews the leases of `(job id, fence)` pairs; answers the ids of those that are still held, and of each whether
-    somebody wants it canceled."""
+async def renew(pool: Pool, held: Sequence[tuple[str, int]], lease_seconds: float) -> dict[tuple[str, int], bool]:
+    """Renews the leases of `(job id, fence)` pairs; answers those that are still held, and of each whether somebody
+    wants its job canceled."""
     async with pool.connection() as connection:
         found = await connection.execute(
             _RENEW.encode(),
             {"job_ids": [job_id for job_id, _ in held], "fences": [f for _, f in held], "lease_seconds": lease_seconds},
         )
-        return {str(job_id): bool(is_canceled) for job_id, is_canceled in await found.fetchall()}
+        rows: list[Any] = await found.fetchall()
+        return {(job_id, fence): is_canceled for job_id, fence, is_canceled in rows}
 
 
 async def put_back(pool: Pool, held: Iterable[tuple[str, int]], delay_seconds: float) -> None:

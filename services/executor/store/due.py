@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from services.executor.jobs import Transition
+from services.executor.rules.jobs import Transition
 from services.executor.store import attempts, gates, works
 from services.executor.store.rows import COLUMNS, Job, job_of, rest_of
 from services.executor.store.statements import Connection, run_each

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.executor.jobs import Retry, Transition
+from services.executor.rules.jobs import Retry, Transition
 from services.executor.store import attempts
 from services.executor.store.rows import COLUMNS, Job, job_of, rest_of
 from services.runtime.event_log import EventLog

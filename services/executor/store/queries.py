@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, cast
 
-from services.executor.jobs import State
+from services.executor.rules.jobs import State
 from services.executor.store.rows import COLUMNS, Attempt, Job, job_of
 from services.runtime.postgres import Pool
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from services.executor.findings import Finding, Kind
-from services.executor.jobs import Settlement
+from services.executor.rules.findings import Finding, Kind
+from services.executor.rules.jobs import Settlement
 from services.executor.store.rows import COLUMNS, Job, job_of, rest_of
 from services.runtime.postgres import Pool
 

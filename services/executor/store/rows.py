@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.executor.jobs import ENDED, Priority, Settlement, State
+from services.executor.rules.jobs import ENDED, Priority, Settlement, State
 
 # How long the executor that wrote an outcome has its settlement to itself.
 SETTLE_HOLD = timedelta(seconds=10)
@@ -30,6 +30,7 @@ class Job:
     state: State
     fence: int
     attempts: int
+    losses: int
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from scrip.executor.v1 import events_pb2
 
 from services.executor import events
-from services.executor.jobs import Settlement
+from services.executor.rules.jobs import Settlement
 from services.executor.store.rows import COLUMNS, SETTLE_HOLD, Job, job_of
 from services.executor.store.statements import each
 from services.runtime.event_log import EventLog

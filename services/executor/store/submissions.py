@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 from scrip.executor.v1 import events_pb2
 
 from services.executor import events
-from services.executor.jobs import Priority, State
+from services.executor.rules.jobs import Priority, State
 from services.executor.store import gates
 from services.executor.store.rows import COLUMNS, InputFile, Job, job_of
 from services.executor.store.statements import Connection, each, run_each

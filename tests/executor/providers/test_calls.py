@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-from services.executor.jobs import ProviderReport
 from services.executor.providers import calls, circuit, hosts
 from services.executor.providers.answers import ProviderCall
 from services.executor.providers.begun import ANSWER_BYTES_MAX, Begun
@@ -19,7 +18,8 @@ from services.executor.providers.metering import Counted, Meter
 from services.executor.providers.plan import plan_of
 from services.executor.providers.retry_budget import RETRIES_A_CALL, RETRIES_MAX
 from services.executor.providers.secrets import Secrets
-from services.executor.worker import Answer, ToolAnswer
+from services.executor.rules.jobs import ProviderReport
+from services.executor.running.worker import Answer, ToolAnswer
 from services.runtime.lifecycle import Signal
 
 KEY = "sk-very-secret"

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from services.executor.admission import Admission
-from services.executor.driver import Driver
-from services.executor.leases import Held, Leases
 from services.executor.patience import Patience
-from services.executor.pool import WorkerPool
+from services.executor.running.admission import Admission
+from services.executor.running.driver import Driver
+from services.executor.running.leases import Held, Leases
+from services.executor.running.pool import WorkerPool
 from services.executor.store import claims
 from services.executor.store.rows import Claim
 from services.runtime import clock, logs

@@ -6,8 +6,8 @@ id follows from the job, so it does no harm that both may do it, and a reservati
 """
 
 from services.executor.patience import Patience
-from services.executor.reservations import Opening, Reservations
 from services.executor.store import waiting
+from services.executor.upkeep.reservations import Opening, Reservations
 from services.runtime.lifecycle import Signal
 from services.runtime.postgres import OUTAGES, Pool
 

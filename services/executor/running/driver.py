@@ -10,25 +10,26 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from services.executor import endings, meters
-from services.executor.admission import Admission, PutBack
-from services.executor.endings import Key
-from services.executor.inputs import InputGoneError, Inputs
-from services.executor.jobs import Retry, State, Transition, after_lost_attempt
-from services.executor.leases import CanceledError, Held, Leases
-from services.executor.live import Live
+from services.executor import meters
+from services.executor.following.live import Live
+from services.executor.following.watch import Watches
 from services.executor.patience import Patience
-from services.executor.pool import CallTimedOutError, WorkerLostError
 from services.executor.providers.health import ProviderDownError
-from services.executor.resumption import ClaimLostError, HandedOverError, Resumption
-from services.executor.runner import Runner
-from services.executor.settlement import Settler
-from services.executor.specs import RunSpec
+from services.executor.rules import endings
+from services.executor.rules.endings import Key
+from services.executor.rules.jobs import Retry, State, Transition, after_lost_attempt
+from services.executor.running.admission import Admission, PutBack
+from services.executor.running.inputs import InputGoneError, Inputs
+from services.executor.running.leases import CanceledError, Held, Leases
+from services.executor.running.pool import CallTimedOutError, WorkerLostError
+from services.executor.running.resumption import ClaimLostError, HandedOverError, Resumption
+from services.executor.running.runner import Runner
+from services.executor.running.specs import RunSpec
+from services.executor.running.worker import Answer, ToolAnswer
 from services.executor.store import attempts, cached, claims
 from services.executor.store.attempts import Beginning
 from services.executor.store.rows import Job
-from services.executor.watch import Watches
-from services.executor.worker import Answer, ToolAnswer
+from services.executor.upkeep.settlement import Settler
 from services.runtime import clock, logs, tracing
 from services.runtime.errors import Refusal
 from services.runtime.event_log import EventLog
@@ -194,9 +195,7 @@ class Driver:
             took, resumable = _ms_since(called_at), held.resumable
             if course.meter is not None and spec.retry is Retry.UNSAFE:
                 return endings.cut_here(held.key, held.terms, took, course)
-            return endings.handed_over(
-                held.key, held.terms, spec.retry, job.attempts, took, course.report, resumable=resumable
-            )
+            return endings.handed_over(held.key, held.terms, spec.retry, took, course.report, resumable=resumable)
         except CanceledError:
             self._runner.stop_work(spec, course)
             return endings.canceled(held.key, held.terms, _ms_since(called_at), course)
@@ -212,7 +211,7 @@ class Driver:
             log.warning("worker_lost", job_id=job.job_id, tool=job.tool, error=str(error))
             took = _ms_since(called_at)
             return after_lost_attempt(
-                *held.key, held.terms, spec.retry, job.attempts, "WORKER_CRASHED", took, course.report
+                *held.key, held.terms, spec.retry, job.losses + 1, "WORKER_CRASHED", took, course.report
             )
         finally:
             # What follows is written here.

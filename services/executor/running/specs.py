@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from scrip.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 
-from services.executor.jobs import Retry, Terms
 from services.executor.material import tokens
-from services.executor.output_schema import misfit_of
 from services.executor.providers.metering import Counted, Meter
 from services.executor.providers.plan import HttpPlan, plan_of
 from services.executor.providers.secrets import Secrets
-from services.executor.worker import HANDLERS
+from services.executor.rules.jobs import Retry, Terms
+from services.executor.running.output_schema import misfit_of
+from services.executor.running.worker import HANDLERS
 from services.runtime import clock
 from services.runtime.grpc_client import Peer
 from services.runtime.tariff import SOLE

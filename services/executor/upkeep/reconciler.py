@@ -12,13 +12,14 @@ from typing import TypeVar
 from scrip.ledger.v1 import ledger_pb2
 
 from scrip_client import LedgerError
-from services.executor import findings, meters
-from services.executor.findings import Finding, Kind, Report
+from services.executor import meters
 from services.executor.patience import Patience
-from services.executor.reservations import Reservations
+from services.executor.rules import findings
+from services.executor.rules.findings import Finding, Kind, Report
 from services.executor.store import queries, reconciliations
 from services.executor.store.reconciliations import Place, Standing
 from services.executor.store.rows import Job
+from services.executor.upkeep.reservations import Reservations
 from services.runtime import clock, logs
 from services.runtime.errors import unavailable
 from services.runtime.lifecycle import Signal

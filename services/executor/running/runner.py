@@ -6,9 +6,6 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from services.executor.jobs import Retry
-from services.executor.leases import Held
-from services.executor.pool import CallTimedOutError, WorkerLostError, WorkerPool
 from services.executor.providers.answers import ProviderCall
 from services.executor.providers.begun import Begun
 from services.executor.providers.calls import Providers
@@ -18,8 +15,11 @@ from services.executor.providers.course import Course
 from services.executor.providers.files import input_file
 from services.executor.providers.health import alone
 from services.executor.providers.plan import HttpPlan
-from services.executor.specs import RunSpec
-from services.executor.worker import ToolAnswer, ToolCall
+from services.executor.rules.jobs import Retry
+from services.executor.running.leases import Held
+from services.executor.running.pool import CallTimedOutError, WorkerLostError, WorkerPool
+from services.executor.running.specs import RunSpec
+from services.executor.running.worker import ToolAnswer, ToolCall
 
 Keep = Callable[[Held, Begun], Awaitable[None]]
 

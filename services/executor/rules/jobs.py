@@ -10,7 +10,10 @@ from enum import IntEnum, StrEnum
 
 from services.runtime.tariff import Tariff
 
-ATTEMPTS_MAX = 3
+# So often may the worker of a job be lost whose tool may be called again. Other attempts without an outcome do not count:
+# their call never left, their provider was down, their executor stopped.
+LOSSES_MAX = 3
+LOSSES = frozenset({"LEASE_EXPIRED", "WORKER_CRASHED"})
 
 
 class State(StrEnum):
@@ -197,6 +200,11 @@ class Transition:
         check_transition(self.before, self.after)
 
     @property
+    def is_loss(self) -> bool:
+        """Whether the worker of the attempt was lost."""
+        return self.before is State.RUNNING and self.cause in LOSSES
+
+    @property
     def ends(self) -> bool:
         """Whether the job has ended after it."""
         return self.after in ENDED
@@ -251,12 +259,12 @@ def after_lost_attempt(
     fence: int,
     terms: Terms,
     retry: Retry,
-    attempts: int,
+    losses: int,
     cause: str,
     duration_ms: int = 0,
     report: ProviderReport = NO_REPORT,
 ) -> Transition:
-    """What becomes of a job whose attempt ended without an answer; `attempts` have begun, this one included."""
+    """What becomes of a job whose attempt ended without an answer; so were `losses`, this one included."""
     if retry is Retry.UNSAFE:
         return Transition(
             job_id=job_id,
@@ -269,8 +277,8 @@ def after_lost_attempt(
             duration_ms=duration_ms,
             report=report,
         )
-    if attempts < ATTEMPTS_MAX:
-        delay = 0.1 * 2**attempts
+    if losses < LOSSES_MAX:
+        delay = 0.1 * 2**losses
         return Transition(job_id, fence, State.RUNNING, State.QUEUED, cause, delay_seconds=delay, report=report)
     return ended(
         job_id,
@@ -280,7 +288,7 @@ def after_lost_attempt(
         Ending.FAILED,
         cause=cause,
         reason="WORKER_CRASHED",
-        message=f"the worker was lost during each of {attempts} attempts",
+        message=f"the worker was lost during {losses} attempts",
         duration_ms=duration_ms,
         report=report,
     )

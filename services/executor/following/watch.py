@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from scrip.executor.v1 import executor_pb2
 
 from services.executor import mapping
-from services.executor.jobs import State
 from services.executor.patience import Patience
+from services.executor.rules.jobs import State
 from services.executor.store import queries
 from services.executor.store.rows import Job
 from services.runtime.errors import Refusal, unavailable

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from scrip.executor.v1 import executor_pb2
 
-from services.executor.live import Live
+from services.executor.following.live import Live
 from services.runtime import clock
 from services.runtime.pulling import Pulled
 

@@ -1,6 +1,7 @@
 """What a step of a job becomes after whatever happened to its call; pure."""
 
-from services.executor.jobs import (
+from services.executor.providers.course import Course
+from services.executor.rules.jobs import (
     CANCEL_REQUESTED,
     NO_REPORT,
     Cost,
@@ -14,8 +15,7 @@ from services.executor.jobs import (
     after_lost_attempt,
     ended,
 )
-from services.executor.providers.course import Course
-from services.executor.worker import Answer, ToolAnswer
+from services.executor.running.worker import Answer, ToolAnswer
 
 Key = tuple[str, int]
 """Job id and fence."""
@@ -202,7 +202,6 @@ def handed_over(
     key: Key,
     terms: Terms,
     retry: Retry,
-    attempts: int,
     duration_ms: int,
     report: ProviderReport = NO_REPORT,
     *,
@@ -211,4 +210,4 @@ def handed_over(
     """This executor stops, and the call with it; what a provider has begun is `resumable`, whatever the tool says."""
     if resumable or retry is Retry.SAFE:
         return Transition(*key, State.RUNNING, State.QUEUED, "EXECUTOR_STOPPED", report=report)
-    return after_lost_attempt(*key, terms, retry, attempts, "EXECUTOR_STOPPED", duration_ms, report)
+    return after_lost_attempt(*key, terms, retry, 1, "EXECUTOR_STOPPED", duration_ms, report)

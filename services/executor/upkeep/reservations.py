@@ -14,7 +14,7 @@ from scrip.ledger.v1 import ledger_pb2
 
 from scrip_client import LedgerClient
 from services.executor import mapping
-from services.executor.jobs import Settlement
+from services.executor.rules.jobs import Settlement
 from services.executor.store.rows import Job
 from services.executor.store.settlements import Settled
 from services.runtime import logs

@@ -6,15 +6,16 @@ Jobs that run keep their deadline themselves: it bounds their call.
 
 from collections.abc import Callable, Iterable
 
-from services.executor import endings, mapping, meters, wishes
-from services.executor.jobs import State, Transition
+from services.executor import mapping, meters
+from services.executor.following.watch import Watches
 from services.executor.patience import Patience
 from services.executor.providers.course import Course
-from services.executor.settlement import Settler
+from services.executor.rules import endings, wishes
+from services.executor.rules.jobs import State, Transition
 from services.executor.store import due
 from services.executor.store.due import Quoted
 from services.executor.store.rows import Job
-from services.executor.watch import Watches
+from services.executor.upkeep.settlement import Settler
 from services.runtime import logs
 from services.runtime.event_log import EventLog
 from services.runtime.lifecycle import Signal

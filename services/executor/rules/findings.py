@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from scrip.ledger.v1 import ledger_pb2
 
-from services.executor.jobs import Settlement, State
+from services.executor.rules.jobs import Settlement, State
 from services.executor.store.rows import Job
 
 OPEN = ledger_pb2.Reservation.STATE_OPEN

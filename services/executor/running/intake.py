@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from services.executor.dispatcher import Dispatcher
-from services.executor.keeper import Keeper
+from services.executor.running.dispatcher import Dispatcher
 from services.executor.store import submissions
 from services.executor.store.rows import Claim
 from services.executor.store.submissions import Accepted, Submission
+from services.executor.upkeep.keeper import Keeper
 from services.executor.waking import WAKE_SUBJECT
 from services.runtime import clock
 from services.runtime.broker import Broker

@@ -1,15 +1,16 @@
 """Does what somebody wishes of a job, and tells whom it concerns."""
 
-from services.executor import meters, wishes
-from services.executor.jobs import State, Wish
-from services.executor.leases import Leases
-from services.executor.settlement import Settler
+from services.executor import meters
+from services.executor.following.watch import Watches
+from services.executor.rules import wishes
+from services.executor.rules.jobs import State, Wish
+from services.executor.rules.wishes import Settling
+from services.executor.running.leases import Leases
 from services.executor.store import wishes as store
 from services.executor.store.rows import Job
 from services.executor.store.wishes import Decide, Decision, Standing
+from services.executor.upkeep.settlement import Settler
 from services.executor.waking import CANCEL_SUBJECT
-from services.executor.watch import Watches
-from services.executor.wishes import Settling
 from services.runtime import logs
 from services.runtime.broker import Broker
 from services.runtime.event_log import EventLog

@@ -1,13 +1,14 @@
 """Finds jobs whose worker is gone, by their leases, and moves them on."""
 
-from services.executor import endings, mapping, meters
-from services.executor.jobs import Transition, after_lost_attempt, after_lost_look
+from services.executor import mapping, meters
+from services.executor.following.watch import Watches
 from services.executor.patience import Patience
 from services.executor.providers.course import Course
-from services.executor.settlement import Settler
+from services.executor.rules import endings
+from services.executor.rules.jobs import Transition, after_lost_attempt, after_lost_look
 from services.executor.store import lost
 from services.executor.store.lost import Lost
-from services.executor.watch import Watches
+from services.executor.upkeep.settlement import Settler
 from services.runtime import clock, logs
 from services.runtime.event_log import EventLog
 from services.runtime.lifecycle import Signal
@@ -70,4 +71,4 @@ def next_step(found: Lost) -> Transition:
         return endings.canceled((job.job_id, job.fence), terms, 0, Course())
     if found.may_resume is not None:
         return after_lost_look(job.job_id, job.fence, terms, found.may_resume)
-    return after_lost_attempt(job.job_id, job.fence, terms, found.retry, job.attempts, "LEASE_EXPIRED")
+    return after_lost_attempt(job.job_id, job.fence, terms, found.retry, job.losses + 1, "LEASE_EXPIRED")

@@ -16,10 +16,10 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from scrip.executor.v1 import executor_pb2
 
+from services.executor.following.watch import Watches
 from services.executor.providers.metering import Meter
 from services.executor.providers.text import Text
 from services.executor.store.rows import Job
-from services.executor.watch import Watches
 from services.runtime import clock, logs
 from services.runtime.broker import OUTAGES, Broker
 from services.runtime.lifecycle import Signal

@@ -3,9 +3,9 @@ any executor can go on with the job."""
 
 from collections.abc import Sequence
 
-from services.executor.leases import Held
 from services.executor.patience import Patience
 from services.executor.providers.begun import Begun
+from services.executor.running.leases import Held
 from services.executor.store import works
 from services.executor.store.works import Beginning
 from services.runtime import logs

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from scrip.catalog.v1 import catalog_pb2
 
 from services.executor import mapping
-from services.executor.jobs import Terms
 from services.executor.patience import Patience
 from services.executor.providers.course import Course
 from services.executor.providers.health import Visit
+from services.executor.rules.jobs import Terms
 from services.executor.store import claims
 from services.executor.store.rows import Claim, Job
 from services.runtime import clock
@@ -168,7 +168,7 @@ class Leases:
         sent_at = clock.monotonic()
         renewed = await claims.renew(self._pool, list(self._held), self.seconds)
         for held in self._held.values():
-            if held.job.job_id in renewed:
+            if held.key in renewed:
                 held.leased_until = max(held.leased_until, sent_at + self.seconds)
-                if renewed[held.job.job_id]:
+                if renewed[held.key]:
                     held.cancel()

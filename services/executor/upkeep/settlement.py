@@ -8,12 +8,12 @@ import asyncio
 from collections import deque
 
 from services.executor import meters
-from services.executor.jobs import Settlement
+from services.executor.following.watch import Watches
 from services.executor.patience import Patience
-from services.executor.reservations import Reservations
+from services.executor.rules.jobs import Settlement
 from services.executor.store import settlements
 from services.executor.store.rows import Job
-from services.executor.watch import Watches
+from services.executor.upkeep.reservations import Reservations
 from services.runtime import clock, logs
 from services.runtime.event_log import EventLog
 from services.runtime.lifecycle import Signal

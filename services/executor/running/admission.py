@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from scrip.catalog.v1 import catalog_pb2
 
-from services.executor import endings
-from services.executor.jobs import Transition
-from services.executor.leases import Held
 from services.executor.patience import Patience
 from services.executor.providers.health import Health, Hindrance
-from services.executor.reservations import Opening, Reservations
-from services.executor.specs import RunSpec, RunSpecs
+from services.executor.rules import endings
+from services.executor.rules.jobs import Transition
+from services.executor.running.leases import Held
+from services.executor.running.specs import RunSpec, RunSpecs
 from services.executor.store.claims import Shunned
 from services.executor.store.rows import Job
+from services.executor.upkeep.reservations import Opening, Reservations
 from services.runtime.errors import Refusal
 from services.runtime.grouping import Grouped
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.executor import endings, mapping
-from services.executor.jobs import SETTLED_BY_OPERATOR, Ending, State, Terms, Transition, Wish, ended
+from services.executor import mapping
+from services.executor.rules import endings
+from services.executor.rules.jobs import SETTLED_BY_OPERATOR, Ending, State, Terms, Transition, Wish, ended
 from services.executor.store.rows import Job
 from services.executor.store.wishes import Decision, Standing
 from services.runtime.errors import Refusal, invalid

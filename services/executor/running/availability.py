@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from scrip.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 
 from services.executor.patience import Patience
-from services.executor.pool import WorkerPool
 from services.executor.providers.health import Health
-from services.executor.specs import RunSpec, RunSpecs
+from services.executor.running.pool import WorkerPool
+from services.executor.running.specs import RunSpec, RunSpecs
 from services.runtime import postgres
 from services.runtime.errors import Refusal
 from services.runtime.grpc_client import Peer

@@ -1,0 +1,1 @@
+"""Who watches jobs: their steps, and what tools say as it comes."""

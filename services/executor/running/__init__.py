@@ -1,0 +1,1 @@
+"""From the queue to the outcome: jobs are taken in, claimed, admitted and driven."""
