@@ -37,6 +37,8 @@ TERMS = Terms(
 
 LEGAL = {
     (State.QUEUED, State.RUNNING),
+    # What it would give is known.
+    (State.QUEUED, State.SUCCEEDED),
     (State.QUEUED, State.FAILED),
     (State.QUEUED, State.CANCELED),
     (State.RUNNING, State.QUEUED),
@@ -68,7 +70,7 @@ def test_an_ended_job_stays_ended() -> None:
 def test_an_illegal_step_cannot_even_be_made() -> None:
     """A Transition checks itself."""
     with pytest.raises(IllegalTransitionError):
-        Transition("job_1", 1, State.QUEUED, State.SUCCEEDED, "x")
+        Transition("job_1", 1, State.QUEUED, State.INDETERMINATE, "x")
 
 
 @pytest.mark.parametrize(

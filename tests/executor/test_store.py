@@ -216,6 +216,20 @@ async def test_a_lost_attempt_of_a_safe_tool_runs_again_three_times(store: Store
     assert step.cost.charge == 0
 
 
+async def test_an_attempt_that_was_not_called_is_no_loss(store: Store) -> None:
+    """However often a job went back to the queue otherwise, its worker may still be lost."""
+    await store.accept(submission())
+    for _ in range(4):
+        (job,) = await store.claim()
+        assert await store.begin(job)
+        (moved,) = await store.move(Transition(job.job_id, job.fence, State.RUNNING, State.QUEUED, "PROVIDER_DOWN"))
+        assert moved and moved.state is State.QUEUED
+    (job,) = await store.claim()
+    assert await store.begin(job, lease=0)
+    ((_, moved),) = await lost.recover(store.pool, store.log, _recover)
+    assert (moved.state, moved.attempts, moved.losses) == (State.QUEUED, 5, 1)
+
+
 async def test_a_lost_attempt_of_an_unsafe_tool_is_indeterminate_after_the_time_of_a_call(
     store: Store, database: Database
 ) -> None:

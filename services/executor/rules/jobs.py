@@ -10,7 +10,7 @@ from enum import IntEnum, StrEnum
 
 from services.runtime.tariff import Tariff
 
-# So often may the worker of a job be lost whose tool may be called again. Other attempts without an outcome do not count:
+# So often may the worker of a job be lost whose tool may be called again. Other attempts without an outcome count not:
 # their call never left, their provider was down, their executor stopped.
 LOSSES_MAX = 3
 LOSSES = frozenset({"LEASE_EXPIRED", "WORKER_CRASHED"})
