@@ -8,7 +8,7 @@ PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I p
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install generate run test test-crash test-sdks lint format bench bench-ledger client lock baseline clean
+.PHONY: help install generate run test test-crash test-kills test-sdks lint format bench bench-ledger client lock baseline clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -28,6 +28,10 @@ endif
 
 test-crash: install ## kill ledgers and their PostgreSQL for SCRIP_TEST_CRASH_SECONDS=60 and judge every answer by the log
 	@SCRIP_TEST_CRASH_SECONDS=$${SCRIP_TEST_CRASH_SECONDS:-60} $(BIN)/python -m pytest -s tests/ledger/test_crashes.py
+
+test-kills: install ## kill the executor at every step of a job, and everything by turns for SCRIP_TEST_KILLS_SECONDS=120
+	@SCRIP_TEST_KILLS=all SCRIP_TEST_KILLS_SECONDS=$${SCRIP_TEST_KILLS_SECONDS:-120} $(BIN)/python -m pytest -s \
+		tests/executor/test_crash_points.py tests/system/test_kill_schedule.py
 
 test-sdks: install ## compare what providers' own SDKs send with what our tools send
 	@test -x .sdks/bin/python || $(BIN)/python -m venv .sdks

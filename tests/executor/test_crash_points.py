@@ -1,7 +1,11 @@
-"""kill -9 of the executor at each step of a job: one ending, one reservation, no second call that may not be made."""
+"""kill -9 of the executor at each step of a job: one ending, one reservation, no second call that may not be made.
+
+`make test` kills it at a few steps, `make test-kills` at all of them.
+"""
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -35,8 +39,11 @@ STEPS = (
     "outcome_stored",
     "before_settle",
     "acknowledged",
+    "settled",
     DURING,
 )
+FEW = ("begun", "answered", "before_settle", DURING)
+KILLED_AT = STEPS if os.environ.get("SCRIP_TEST_KILLS") == "all" else FEW  # noqa: TID251 (a test's own setting)
 # Where a tool that may not be called twice was, or may have been, called, and no outcome is written.
 DOUBTFUL = {"begun": 0, "before_call": 0, "answered": 1, DURING: 1}
 ENDINGS = (
@@ -129,7 +136,7 @@ async def endings(saga: Saga, job_id: str) -> list[int]:
     return [event.kind async for event in saga.events() if event.job_id == job_id and event.kind in ENDINGS]
 
 
-@pytest.mark.parametrize("step", [step for step in DOUBTFUL if step != DURING])
+@pytest.mark.parametrize("step", [step for step in KILLED_AT if step in DOUBTFUL and step != DURING])
 async def test_a_job_of_a_safe_tool_ends_once(saga: Saga, step: str) -> None:
     """It runs again, for its outcome is not written, and is paid once."""
     account_id = f"a-{ids.uuid7()}"
@@ -141,7 +148,7 @@ async def test_a_job_of_a_safe_tool_ends_once(saga: Saga, step: str) -> None:
     await reconciled(saga.services)
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", KILLED_AT)
 async def test_a_tool_that_may_not_be_called_twice_is_not(saga: Saga, deepl: Deepl, double: Double, step: str) -> None:
     """It is called once; where nobody can tell, its credits stay reserved and nobody pays."""
     account_id = f"a-{ids.uuid7()}"

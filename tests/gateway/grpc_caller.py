@@ -37,9 +37,11 @@ class GrpcCaller:
         answers = [
             one async for one in self.stream("ExecuteTool", request_id=request_id, input_json=input_json, **fields)
         ]
-        assert [one.WhichOneof("event") for one in answers] == ["accepted", "outcome"]
-        assert answers[0].accepted.job_id == answers[1].outcome.job_id
-        outcome: executor_pb2.Job = answers[1].outcome
+        first, *between, last = [one.WhichOneof("event") for one in answers]
+        assert (first, last) == ("accepted", "outcome")
+        assert set(between) <= {"progress"}, "echo says nothing before its end"
+        assert answers[0].accepted.job_id == answers[-1].outcome.job_id
+        outcome: executor_pb2.Job = answers[-1].outcome
         return outcome
 
     async def submit(self, request_id: str, input_json: bytes, **fields: Any) -> gateway_pb2.SubmitJobResponse:

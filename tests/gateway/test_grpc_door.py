@@ -9,10 +9,12 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 from scrip.gateway.v1 import gateway_pb2
 
+from services.runtime import clock
 from services.runtime.errors import Refusal
 from tests.gateway.conftest import Account, System
 from tests.gateway.grpc_caller import GrpcCaller
@@ -73,6 +75,22 @@ async def test_a_job_is_submitted_and_followed(caller: GrpcCaller) -> None:
     (last,) = [one.job async for one in caller.stream("WatchJob", job_id=job_id)]
     last.ClearField("attempts_made")
     assert last == seen[-1]
+
+
+async def test_a_job_is_timed_and_canceled(caller: GrpcCaller) -> None:
+    """It waits for its time, is canceled free of charge, and said again it is the same."""
+    later = Timestamp(seconds=int(clock.now().timestamp()) + 3_600)
+    made = await caller.submit("r", ECHO, run_after=later, priority=Job.PRIORITY_INTERACTIVE)
+    assert (made.job.state, made.job.run_after) == (Job.STATE_QUEUED, later)
+    assert made.job.priority == Job.PRIORITY_INTERACTIVE
+    for _ in range(2):
+        canceled = (await caller.call("CancelJob", request_id="c", job_id=made.job.job_id)).job
+        assert (canceled.state, canceled.error.reason) == (Job.STATE_CANCELED, "CANCELED")
+    assert (await caller.settled(made.job.job_id)).captured_micros == 0
+    refusal = await caller.refused("SubmitJob", request_id="r", tool="echo", input_json=ECHO)
+    assert refusal.reason == "REQUEST_ID_REUSED", "other times are other content"
+    refusal = await caller.refused("CancelJob", request_id="c", job_id=f"job_{'a' * 26}")
+    assert refusal.reason == "JOB_NOT_FOUND"
 
 
 async def test_a_file_comes_beside_the_input(caller: GrpcCaller) -> None:

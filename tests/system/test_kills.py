@@ -29,9 +29,11 @@ class Caller:
     async def work(self, number: int) -> None:
         """One caller's share, one execute after the other."""
         for turn in range(number, EXECUTES, CALLERS):
-            self.jobs.append(await self._execute(f"execute-{turn}"))
+            self.jobs.append(await self.execute(f"execute-{turn}"))
 
-    async def _execute(self, key: str) -> str:
+    async def execute(self, key: str) -> str:
+        """The job that a key leads to, at last."""
+
         async def attempt() -> str | None:
             try:
                 answer = await self._client.post(

@@ -204,7 +204,7 @@ class Driver:
         except CallTimedOutError:
             self._runner.stop_work(spec, course)
             took = _ms_since(called_at)
-            if held.is_past_deadline():
+            if held.was_stopped_by_deadline():
                 return endings.stopped_at_deadline(held.key, held.terms, State.RUNNING, took, course)
             return endings.timed_out(held.key, held.terms, held.timeout_seconds, took, course)
         except WorkerLostError as error:

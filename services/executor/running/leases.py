@@ -94,6 +94,10 @@ class Held:
         """Whether the job was to have ended by now."""
         return self.job.cancel_after is not None and clock.now() >= self.job.cancel_after
 
+    def was_stopped_by_deadline(self) -> bool:
+        """Whether it was the job's deadline, and not the time of the call, that a call was stopped at."""
+        return self.is_past_deadline() or (self.job.cancel_after is not None and clock.monotonic() < self.call_until)
+
     def is_ours(self) -> bool:
         """Whether nobody else can hold it yet."""
         return clock.monotonic() < self.leased_until
