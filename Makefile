@@ -29,7 +29,7 @@ endif
 test-crash: install ## kill ledgers and their PostgreSQL for SCRIP_TEST_CRASH_SECONDS=60 and judge every answer by the log
 	@SCRIP_TEST_CRASH_SECONDS=$${SCRIP_TEST_CRASH_SECONDS:-60} $(BIN)/python -m pytest -s tests/ledger/test_crashes.py
 
-test-kills: install ## kill the executor at every step of a job, and everything by turns for SCRIP_TEST_KILLS_SECONDS=120
+test-kills: install ## kill executor, ledger, NATS, PostgreSQL at every step of a job; all by turns for SCRIP_TEST_KILLS_SECONDS=120
 	@SCRIP_TEST_KILLS=all SCRIP_TEST_KILLS_SECONDS=$${SCRIP_TEST_KILLS_SECONDS:-120} $(BIN)/python -m pytest -s \
 		tests/executor/test_crash_points.py tests/system/test_kill_schedule.py
 

@@ -1,6 +1,7 @@
-"""Starts a service that kills itself, as `kill -9` would, when it reaches a named point of a job.
+"""Starts a service that kills itself, or once another process, as `kill -9` would, at a named point of a job.
 
     python -m tests.harness.crash_points executor.answered services.executor
+    python -m tests.harness.crash_points executor.answered services.executor 4711
 
 A point lies right before or right after a step that talks to somebody; the service knows nothing of it. A step that
 answers nothing (no job was there to be claimed, say) does not count. Kept light: every tool process imports this.
@@ -18,28 +19,28 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Point:
-    """A step, by its module and its name there, and on which side of it the process dies."""
+    """A step, by its module and its name there, and on which side of it somebody dies."""
 
     module: str
     step: str
     side: str
 
-    def arm(self) -> None:
+    def arm(self, die: Callable[[], None]) -> None:
         """Puts itself in the place of the step."""
         owner: Any = importlib.import_module(self.module)
         *path, name = self.step.split(".")
         for part in path:
             owner = getattr(owner, part)
-        setattr(owner, name, self._deadly(getattr(owner, name)))
+        setattr(owner, name, self._deadly(getattr(owner, name), die))
 
-    def _deadly(self, step: Callable[..., Any]) -> Callable[..., Any]:
+    def _deadly(self, step: Callable[..., Any], die: Callable[[], None]) -> Callable[..., Any]:
         @functools.wraps(step)
         async def stepped(*arguments: Any, **named: Any) -> Any:
             if self.side == "before":
-                _die()
+                die()
             answer = await step(*arguments, **named)
             if answer is not None and answer != []:
-                _die()
+                die()
             return answer
 
         return stepped
@@ -61,13 +62,15 @@ POINTS = {
 }
 
 
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def main(point: str, service: str) -> None:
+def main(point: str, service: str, *victim: str) -> None:
     """Arms the point and runs the service."""
-    POINTS[point].arm()
+    victims = [int(pid) for pid in victim] or [os.getpid()]
+
+    def die() -> None:
+        while victims:
+            os.kill(victims.pop(), signal.SIGKILL)
+
+    POINTS[point].arm(die)
     importlib.import_module(f"{service}.main").main()
 
 

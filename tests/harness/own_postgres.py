@@ -17,6 +17,11 @@ class OwnPostgres:
         self._server = self._thread.submit(postgres.Server.throwaway, folder).result()
         self.databases = Databases(self._server)
 
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._server.pid
+
     async def crash(self) -> None:
         """`kill -9` of the server; returns when it was started again and takes connections."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._crash)

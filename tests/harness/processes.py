@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -174,9 +175,9 @@ class Services:
             self._databases.drop(database)
         assert not stuck, "\n".join(stuck)
 
-    async def start_to_crash(self, name: str, point: str) -> None:
-        """Starts a service that kills itself at a point (crash_points.py)."""
-        self._spawn(name, "tests.harness.crash_points", point)
+    async def start_to_crash(self, name: str, point: str, victim_pid: int | None = None) -> None:
+        """Starts a service that kills itself, or another process once, at a point (crash_points.py)."""
+        self._spawn(name, ["tests.harness.crash_points", point], [] if victim_pid is None else [str(victim_pid)])
         await self.ready(name)
 
     async def crashed(self, name: str, seconds: float = 30) -> None:
@@ -192,7 +193,7 @@ class Services:
             self._others[name] = choose_addresses(0)
         return self._others[name]
 
-    def _spawn(self, name: str, *launcher: str) -> None:
+    def _spawn(self, name: str, launcher: Sequence[str] = (), arguments: Sequence[str] = ()) -> None:
         service = SERVICES[_service(name)]
         environment = service_environment(
             service,
@@ -208,7 +209,7 @@ class Services:
         environment |= self.settings.get(name, {})
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                guarded([sys.executable, "-m", *launcher, service.module]),
+                guarded([sys.executable, "-m", *launcher, service.module, *arguments]),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
