@@ -32,111 +32,112 @@ def ahead(seconds: float) -> Timestamp:
 
 
 @pytest.fixture
-async def saga(services: Services) -> AsyncIterator[Saga]:
+async def fragile(services: Services) -> Saga:
+    """Services of one test, which may do to them what it likes."""
     await services.start("ledger", "catalog", "executor")
     saga = Saga(services)
     await saga.account("acme")
-    yield saga
+    return saga
 
 
-async def nothing_is_held(saga: Saga, spent_micros: int = 0) -> None:
-    credits = await saga.credits("acme")
+async def nothing_is_held(saga: Saga, account_id: str, spent_micros: int = 0) -> None:
+    credits = await saga.credits(account_id)
     assert (credits.reserved_micros, credits.spent_micros) == (0, spent_micros)
 
 
-async def test_a_call_here_is_stopped_and_its_process_with_it(saga: Saga) -> None:
+async def test_a_call_here_is_stopped_and_its_process_with_it(saga: Saga, acme: str) -> None:
     """Long before it would have ended; others run on in a process of their own."""
-    job_id = await saga.begin("acme", ENDLESS)
-    await saga.running("acme", job_id)
+    job_id = await saga.begin(acme, ENDLESS)
+    await saga.running(acme, job_id)
     before = set(children(saga.services.pid("executor")))
-    asked = await saga.cancel("acme", job_id)
+    asked = await saga.cancel(acme, job_id)
     assert asked.state in (Job.STATE_RUNNING, Job.STATE_CANCELED)
-    job = await saga.settled("acme", job_id)
+    job = await saga.settled(acme, job_id)
     assert (job.state, job.error.reason, job.captured_micros) == (Job.STATE_CANCELED, "CANCELED", 0)
     assert job.cancel_requested_at.seconds
     await eventually(lambda: any(is_gone(pid) for pid in before), 20)
-    again = await saga.cancel("acme", job_id)
+    again = await saga.cancel(acme, job_id)
     assert (again.state, again.finished_at) == (job.state, job.finished_at)
-    later = await saga.settled("acme", await saga.begin("acme", {"message": "y"}))
+    later = await saga.settled(acme, await saga.begin(acme, {"message": "y"}))
     assert later.state == Job.STATE_SUCCEEDED
-    await nothing_is_held(saga, later.captured_micros)
+    await nothing_is_held(saga, acme, later.captured_micros)
 
 
-async def test_a_job_that_waits_for_a_process_is_canceled_for_nothing(saga: Saga) -> None:
+async def test_a_job_that_waits_for_a_process_is_canceled_for_nothing(saga: Saga, acme: str) -> None:
     """Begun or not: its tool was never called."""
-    job_ids = [await saga.begin("acme", ENDLESS) for _ in range(25)]
+    job_ids = [await saga.begin(acme, ENDLESS) for _ in range(25)]
     for job_id in reversed(job_ids):
-        await saga.cancel("acme", job_id)
-    jobs = [await saga.settled("acme", job_id) for job_id in job_ids]
+        await saga.cancel(acme, job_id)
+    jobs = [await saga.settled(acme, job_id) for job_id in job_ids]
     assert {job.state for job in jobs} == {Job.STATE_CANCELED}
-    await nothing_is_held(saga)
+    await nothing_is_held(saga, acme)
 
 
-async def test_another_accounts_job_cannot_be_canceled(saga: Saga) -> None:
+async def test_another_accounts_job_cannot_be_canceled(saga: Saga, acme: str) -> None:
     """It is not even found; an operator, who names no account, may."""
-    job_id = await saga.begin("acme", ENDLESS)
+    job_id = await saga.begin(acme, ENDLESS)
     with pytest.raises(Refusal, match="JOB_NOT_FOUND"):
         await saga.cancel("other", job_id)
     with pytest.raises(Refusal, match="JOB_NOT_FOUND"):
         await saga.cancel("", "job_none")
     await saga.cancel("", job_id)
-    assert (await saga.settled("acme", job_id)).state == Job.STATE_CANCELED
+    assert (await saga.settled(acme, job_id)).state == Job.STATE_CANCELED
 
 
-async def test_the_word_that_got_lost_is_found_by_looking(saga: Saga, nats_server: nats.Server) -> None:
+async def test_the_word_that_got_lost_is_found_by_looking(fragile: Saga, nats_server: nats.Server) -> None:
     """Without NATS, and though another executor wrote the wish, as the database is all they share."""
-    job_id = await saga.begin("acme", ENDLESS)
-    await saga.running("acme", job_id)
+    job_id = await fragile.begin("acme", ENDLESS)
+    await fragile.running("acme", job_id)
     nats_server.kill()
-    saga.services.query(
+    fragile.services.query(
         "executor",
         "UPDATE job SET cancel_requested_at = clock_timestamp(), wished_by = 'service:gateway' RETURNING job_id",
     )
-    assert (await saga.settled("acme", job_id)).state == Job.STATE_CANCELED
+    assert (await fragile.settled("acme", job_id)).state == Job.STATE_CANCELED
 
 
-async def test_a_killed_executor_does_not_begin_again_what_was_canceled(saga: Saga) -> None:
+async def test_a_killed_executor_does_not_begin_again_what_was_canceled(fragile: Saga) -> None:
     """kill -9 between the wish and the end: the one that comes after ends it, and calls nothing."""
-    services = saga.services
-    job_id = await saga.begin("acme", ENDLESS)
-    await saga.running("acme", job_id)
+    services = fragile.services
+    job_id = await fragile.begin("acme", ENDLESS)
+    await fragile.running("acme", job_id)
     services.kill("executor")
     services.query(
         "executor",
         "UPDATE job SET cancel_requested_at = clock_timestamp(), wished_by = 'service:gateway' RETURNING job_id",
     )
     await services.restart("executor")
-    job = await saga.settled("acme", job_id, 60)
+    job = await fragile.settled("acme", job_id, 60)
     assert (job.state, job.attempts, job.error.reason) == (Job.STATE_CANCELED, 1, "CANCELED")
-    await nothing_is_held(saga)
+    await nothing_is_held(fragile, "acme")
 
 
-async def test_a_delayed_job_begins_at_its_time(saga: Saga) -> None:
+async def test_a_delayed_job_begins_at_its_time(saga: Saga, acme: str) -> None:
     """Not before."""
     after = ahead(2)
-    job_id = await saga.begin("acme", {"message": "x"}, run_after=after)
-    assert (await saga.job("acme", job_id)).run_after == after
-    job = await saga.settled("acme", job_id)
+    job_id = await saga.begin(acme, {"message": "x"}, run_after=after)
+    assert (await saga.job(acme, job_id)).run_after == after
+    job = await saga.settled(acme, job_id)
     assert job.state == Job.STATE_SUCCEEDED
     assert job.started_at.ToNanoseconds() >= after.ToNanoseconds()
 
 
-async def test_a_job_ends_at_its_deadline(saga: Saga) -> None:
+async def test_a_job_ends_at_its_deadline(saga: Saga, acme: str) -> None:
     """One that runs is stopped, one that waits does not begin; batch or not."""
-    running = await saga.begin("acme", ENDLESS, cancel_after=ahead(3))
-    await saga.running("acme", running)
+    running = await saga.begin(acme, ENDLESS, cancel_after=ahead(3))
+    await saga.running(acme, running)
     waiting = await saga.begin(
-        "acme", ENDLESS, run_after=ahead(600), cancel_after=ahead(601), priority=Job.PRIORITY_BATCH
+        acme, ENDLESS, run_after=ahead(600), cancel_after=ahead(601), priority=Job.PRIORITY_BATCH
     )
-    past = await saga.begin("acme", ENDLESS, cancel_after=ahead(-5))
+    past = await saga.begin(acme, ENDLESS, cancel_after=ahead(-5))
     for job_id in (running, past):
-        job = await saga.settled("acme", job_id)
+        job = await saga.settled(acme, job_id)
         assert (job.state, job.error.reason) == (Job.STATE_CANCELED, "DEADLINE_PASSED")
     assert job.attempts == 0
-    assert (await saga.job("acme", waiting)).priority == Job.PRIORITY_BATCH
-    await saga.cancel("acme", waiting)
-    await saga.settled("acme", waiting)
-    await nothing_is_held(saga)
+    assert (await saga.job(acme, waiting)).priority == Job.PRIORITY_BATCH
+    await saga.cancel(acme, waiting)
+    await saga.settled(acme, waiting)
+    await nothing_is_held(saga, acme)
 
 
 class Runway:
@@ -197,7 +198,7 @@ async def test_work_at_a_provider_is_stopped_there(calling: Saga, runway: Runway
     assert (job.state, job.captured_micros) == (Job.STATE_CANCELED, 0)
     assert await asyncio.to_thread(runway.stopped.wait, 20)
     assert [asked.method for asked in double.asked].count("DELETE") == 1
-    await nothing_is_held(calling)
+    await nothing_is_held(calling, "acme")
 
 
 async def test_an_operator_settles_what_a_provider_left_open(calling: Saga, runway: Runway) -> None:
@@ -232,4 +233,4 @@ async def test_an_operator_settles_what_a_provider_left_open(calling: Saga, runw
     job = await calling.settled("acme", job_id)
     assert (job.state, job.output_json, dict(job.units)) == (Job.STATE_SUCCEEDED, b'{"video_url": "x"}', {"second": 2})
     assert 0 < job.captured_micros < job.reserved_micros
-    await nothing_is_held(calling, job.captured_micros)
+    await nothing_is_held(calling, "acme", job.captured_micros)
