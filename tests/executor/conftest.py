@@ -5,26 +5,19 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from services.cli.local import nats
-from services.runtime import ids, topology
+from services.runtime import ids
 from tests.executor.saga import Saga
 from tests.harness.databases import Databases
 from tests.harness.processes import Services
+from tests.harness.shared import shared_services
 
 
 @pytest.fixture(scope="package")
 def running(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """The services, started once for all tests that leave them as they are."""
-    folder = tmp_path_factory.mktemp("executor")
-    (folder / "services").mkdir()
-    with nats.Server.throwaway(folder / "nats") as server:
-        asyncio.run(topology.declare(server.broker.url))
-        services = Services(databases, server.broker.url, folder / "services")
-        try:
-            asyncio.run(services.start("ledger", "catalog", "executor"))
-            yield services
-        finally:
-            asyncio.run(services.stop())
+    with shared_services(databases, tmp_path_factory.mktemp("executor")) as services:
+        asyncio.run(services.start("ledger", "catalog", "executor"))
+        yield services
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from scrip.executor.v1 import executor_pb2
 
-from services.cli.local import nats
-from services.runtime import ids, topology
+from services.runtime import ids
 from services.runtime.errors import Refusal
 from tests.executor.saga import Saga
 from tests.executor.samples import quote
 from tests.harness.databases import Databases
 from tests.harness.processes import Services
 from tests.harness.reconciled import reconcile
+from tests.harness.shared import shared_services
 from tests.harness.waiting import eventually
 
 Finding = executor_pb2.Finding
@@ -26,15 +26,9 @@ AT_ONCE = Duration()
 @pytest.fixture(scope="module")
 def process(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """The services, for all tests of this module; each looks at accounts of its own."""
-    folder = tmp_path_factory.mktemp("reconciler")
-    with nats.Server.throwaway(folder / "nats") as broker:
-        asyncio.run(topology.declare(broker.broker.url))
-        running = Services(databases, broker.broker.url, folder)
-        try:
-            asyncio.run(running.start("ledger", "catalog", "executor"))
-            yield running
-        finally:
-            asyncio.run(running.stop())
+    with shared_services(databases, tmp_path_factory.mktemp("reconciler")) as services:
+        asyncio.run(services.start("ledger", "catalog", "executor"))
+        yield services
 
 
 @pytest.fixture

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 from scrip.executor.v1 import executor_pb2
 
-from services.cli.local import nats
-from services.runtime import topology
 from services.runtime.errors import Refusal
 from tests.executor.providers.double import Double, provider
 from tests.executor.saga import Saga
 from tests.executor.talker import TOOL, Stage, Talker, price, providers_at
 from tests.harness.databases import Databases
 from tests.harness.processes import Services
+from tests.harness.shared import shared_services
 
 Job = executor_pb2.Job
 MESSAGE = "What is a semaphore? One sentence."
@@ -52,16 +51,10 @@ async def begun(services: Services, double: Double) -> None:
 def shared(databases: Databases, stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """The services, started once for all tests that leave them as they are."""
     folder = tmp_path_factory.mktemp("streams")
-    (folder / "services").mkdir()
-    with nats.Server.throwaway(folder / "nats") as server, provider(stage.answer) as double:
-        asyncio.run(topology.declare(server.broker.url))
-        services = Services(databases, server.broker.url, folder / "services")
-        try:
-            asyncio.run(begun(services, double))
-            yield services
-        finally:
-            stage.talker.let_go()
-            asyncio.run(services.stop())
+    with provider(stage.answer) as double, shared_services(databases, folder) as services:
+        asyncio.run(begun(services, double))
+        yield services
+        stage.talker.let_go()
 
 
 @pytest.fixture

@@ -4,17 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from services.cli.local import nats
-from services.runtime import ids, topology
+from services.runtime import ids
 from tests.gateway.grpc_caller import GrpcCaller, calling
 from tests.harness.databases import Databases
 from tests.harness.processes import Services
+from tests.harness.shared import shared_services
 from tests.harness.waiting import eventually
 
 SERVICES = ("ledger", "catalog", "executor", "gateway")
@@ -112,16 +111,9 @@ def problem(response: httpx.Response) -> tuple[int, str]:
 @pytest.fixture(scope="package")
 def running(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """The services, started once for all tests that leave them as they are."""
-    folder: Path = tmp_path_factory.mktemp("gateway")
-    (folder / "services").mkdir()
-    with nats.Server.throwaway(folder / "nats") as server:
-        asyncio.run(topology.declare(server.broker.url))
-        services = Services(databases, server.broker.url, folder / "services")
-        try:
-            asyncio.run(services.start(*SERVICES))
-            yield services
-        finally:
-            asyncio.run(services.stop())
+    with shared_services(databases, tmp_path_factory.mktemp("gateway")) as services:
+        asyncio.run(services.start(*SERVICES))
+        yield services
 
 
 @pytest.fixture

@@ -5,21 +5,19 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from services.cli.local import nats
 from services.gateway import sse
-from services.runtime import topology
 from services.runtime.errors import Refusal
 from tests.executor.providers.double import provider
 from tests.executor.talker import TOOL, Stage, Talker, providers_at
 from tests.gateway.conftest import SERVICES, Account, System, problem
 from tests.harness.databases import Databases
 from tests.harness.processes import Services
+from tests.harness.shared import shared_services
 from tests.harness.waiting import eventually
 
 GIVEN = {"message": "What is a semaphore? One sentence.", "max_tokens": 100}
@@ -84,18 +82,12 @@ def stage() -> Iterator[Stage]:
 @pytest.fixture(scope="module")
 def speaking(databases: Databases, stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """The services, with the provider called at the double."""
-    folder: Path = tmp_path_factory.mktemp("speaking")
-    (folder / "services").mkdir()
-    with nats.Server.throwaway(folder / "nats") as server, provider(stage.answer) as double:
-        asyncio.run(topology.declare(server.broker.url))
-        services = Services(databases, server.broker.url, folder / "services")
+    folder = tmp_path_factory.mktemp("speaking")
+    with provider(stage.answer) as double, shared_services(databases, folder) as services:
         services.providers = providers_at(double.url)
-        try:
-            asyncio.run(services.start(*SERVICES))
-            yield services
-        finally:
-            stage.talker.let_go()
-            asyncio.run(services.stop())
+        asyncio.run(services.start(*SERVICES))
+        yield services
+        stage.talker.let_go()
 
 
 @pytest.fixture

@@ -5,26 +5,20 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from services.cli.local import nats
-from services.runtime import ids, topology
+from services.runtime import ids
 from services.runtime.grpc_client import Peer
 from tests.harness.databases import Databases
 from tests.harness.processes import Services
+from tests.harness.shared import shared_services
 from tests.ledger.client import LedgerClient
 
 
 @pytest.fixture(scope="module")
 def process(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """The process, with NATS beside it."""
-    folder = tmp_path_factory.mktemp("ledger")
-    with nats.Server.throwaway(folder / "nats") as broker:
-        asyncio.run(topology.declare(broker.broker.url))
-        running = Services(databases, broker.broker.url, folder)
-        try:
-            asyncio.run(running.start("ledger"))
-            yield running
-        finally:
-            asyncio.run(running.stop())
+    with shared_services(databases, tmp_path_factory.mktemp("ledger")) as running:
+        asyncio.run(running.start("ledger"))
+        yield running
 
 
 @pytest.fixture
