@@ -12,6 +12,7 @@ from services.executor.providers.hosts import ForbiddenHostError, check_host
 from services.executor.providers.plan import HttpPlan, RequestPlan, hosts_of
 from services.executor.providers.requests import Request, rendered, signed
 from services.executor.providers.secrets import MissingSecretError, Secrets
+from services.executor.providers.streams import UnreadableError
 from services.runtime import logs
 from services.runtime.expressions import ExpressionError
 
@@ -21,6 +22,7 @@ SENDS_MAX = 3
 PAUSE_SECONDS = 1.0
 # All of it, for one work.
 CANCEL_SECONDS = 10.0
+_HOPELESS = (ExpressionError, ForbiddenHostError, MissingSecretError, TooLargeError, UnreadableError, TimeoutError)
 # At once; what comes on top runs out at the provider by itself.
 CANCELS_MAX = 64
 
@@ -54,7 +56,7 @@ class Cancels:
             request = self._request(plan, cancel, course)
             async with asyncio.timeout(CANCEL_SECONDS):
                 status = await self._sent(request)
-        except (ExpressionError, ForbiddenHostError, MissingSecretError, TooLargeError, TimeoutError) as error:
+        except _HOPELESS as error:
             log.warning("provider_cancel_failed", error=type(error).__name__)
         else:
             log.info("provider_cancel_sent", status=status)

@@ -8,6 +8,7 @@ import h2.exceptions
 import httpx
 
 from services.executor.providers import hosts
+from services.executor.providers.decoding import ACCEPTED, Decoder
 from services.executor.providers.files import File
 from services.executor.providers.requests import Request
 from services.executor.providers.responses import Response
@@ -87,7 +88,7 @@ def _http(transport: httpx.AsyncBaseTransport | None, timeout: httpx.Timeout, *,
         follow_redirects=False,
         timeout=timeout,
         limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=64),
-        headers={"user-agent": USER_AGENT},
+        headers={"user-agent": USER_AGENT, "accept-encoding": ACCEPTED},
         trust_env=False,
         http2=http2,
     )
@@ -132,14 +133,25 @@ class Incoming:
         self.head = Response(response.status_code, {name.lower(): value for name, value in response.headers.items()})
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The content as it comes; raises NoAnswerError where it is cut, TooLargeError."""
+        """The content as it comes, decoded; raises NoAnswerError where it is cut, TooLargeError, UnreadableError."""
         size = 0
+        decoder = Decoder(self.head.headers.get("content-encoding", ""))
+        async with contextlib.aclosing(self._encoded()) as encoded:
+            async for part in encoded:
+                for piece in decoder.feed(part):
+                    size += len(piece)
+                    if size > RESPONSE_BYTES_MAX:
+                        raise TooLargeError(f"the answer has more than {RESPONSE_BYTES_MAX:,} bytes")
+                    yield piece
+
+    async def _encoded(self) -> AsyncGenerator[bytes, None]:
+        # Not by httpx's own decoders: they make of a piece all that is in it, before anybody can count.
+        stream = self._response.stream
+        if not isinstance(stream, httpx.AsyncByteStream):
+            raise TypeError("a stream of an asynchronous client")
         try:
-            async for piece in self._response.aiter_bytes():
-                size += len(piece)
-                if size > RESPONSE_BYTES_MAX:
-                    raise TooLargeError(f"the answer has more than {RESPONSE_BYTES_MAX:,} bytes")
-                yield piece
+            async for part in stream:
+                yield part
         except _BROKEN as error:
             raise NoAnswerError(f"{self._response.url.host}: {type(error).__name__}") from error
 

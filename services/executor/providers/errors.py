@@ -33,12 +33,13 @@ class Failure:
 
 
 def failure_of(status: int, context: Mapping[str, Any], rules: Sequence[ErrorRule]) -> Failure | None:
-    """What an answer says went wrong; None for one that is no error. Raises ExpressionError."""
+    """What an answer says went wrong; None for one that is no error, which a redirect is: nothing is where it was asked
+    for. Raises ExpressionError."""
     for rule in rules:
         if evaluate(rule.when, context):
             said = evaluate(rule.message, context) if rule.message else None
             return Failure(rule.means, _text(said) or said_by(context), status in _NOTHING_DONE)
-    if status < 400:
+    if 200 <= status < 300:
         return None
     return Failure(_means(status), said_by(context), status in _NOTHING_DONE)
 

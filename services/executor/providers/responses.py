@@ -1,12 +1,11 @@
 """A provider's answer read as its manifest says: JSON, text, a file, or a stream of events. Pure."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from services.executor.providers.files import File
-from services.executor.providers.streams import EventReader, json_of
+from services.executor.providers.streams import EventReader, UnreadableError, json_of
 
 _MEDIA_TYPE_DEFAULT = "application/octet-stream"
 
@@ -32,6 +31,11 @@ class Response:
     """In the place of the content, where that was read as it came."""
 
     @property
+    def is_success(self) -> bool:
+        """Whether its status says so."""
+        return 200 <= self.status < 300
+
+    @property
     def media_type(self) -> str:
         """Without parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -42,10 +46,10 @@ def body_of(response: Response, read: str) -> Any:
 
     An error is read as JSON if it can be, whatever a good answer would be. Raises UnreadableError.
     """
-    if response.status >= 400:
+    if not response.is_success:
         try:
-            return json.loads(response.content)
-        except ValueError:
+            return json_of(response.content)
+        except UnreadableError:
             return response.content[:2_000].decode(errors="replace")
     match read:
         case "binary":

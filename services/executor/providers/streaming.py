@@ -37,7 +37,7 @@ async def received(client: Client, request: Request, call: ProviderCall, plan: S
     Raises NotSentError, NoAnswerError where nothing has come that cannot come again, StreamCutError.
     """
     async with client.opened(request) as incoming:
-        if incoming.head.status >= 400:
+        if not incoming.head.is_success:
             return await incoming.whole()
         reading = _Reading(plan, call.meter)
         try:

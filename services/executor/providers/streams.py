@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 EVENTS_MAX = 100_000
+# Objects and arrays of one answer; each takes some thirty times the memory that its text does.
+CONTAINERS_MAX = 500_000
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 _DONE = b"[DONE]"
@@ -23,6 +25,8 @@ def json_of(content: bytes) -> Any:
     """What JSON holds, None for nothing; raises UnreadableError."""
     if not content.strip():
         return None
+    if content.count(b"{") + content.count(b"[") > CONTAINERS_MAX:
+        raise UnreadableError(f"the answer has more than {CONTAINERS_MAX:,} objects and arrays")
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -1,8 +1,11 @@
 """Requests over real sockets, to a provider on this machine."""
 
 import email
+import gzip
 import json
 import socket
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +15,7 @@ from services.executor.providers.client import Client, NoAnswerError, NotSentErr
 from services.executor.providers.files import File
 from services.executor.providers.hosts import ForbiddenHostError
 from services.executor.providers.requests import Request
+from services.executor.providers.streams import UnreadableError
 from tests.executor.providers.double import Answer, Double, provider
 
 BASE = "https://api.example.com"
@@ -72,6 +76,43 @@ async def test_a_form_goes_as_multipart(ask: object, with_file: bool) -> None:
     ]
     assert found[:3] == [("prompt", None, b"a cat"), ("tag", None, b"x"), ("tag", None, b"y")]
     assert found[3:] == ([("image", "image", b"\x89PNG")] if with_file else [])
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_packed_answer_is_unpacked(ask: object, encoding: str) -> None:
+    """Piece by piece."""
+    content = json.dumps({"text": "semaphore " * 50_000}).encode()
+    packed = gzip.compress(content) if encoding == "gzip" else zlib.compress(content)
+    with provider(lambda asked: Answer(headers={"content-encoding": encoding}, body=packed)) as double:
+        response = await ask(double, post())  # type: ignore[operator]
+    assert double.asked[0].headers["accept-encoding"] == "gzip"
+    assert response.content == content
+
+
+async def test_a_small_answer_does_not_become_a_large_one(ask: object) -> None:
+    """A gigabyte of nothing is a megabyte on the way; it is left after ten."""
+    packed = zlib.compressobj(9, zlib.DEFLATED, 31)
+    nothing = bytes(1024 * 1024)
+    bomb = b"".join(packed.compress(nothing) for _ in range(1024)) + packed.flush()
+    with provider(lambda asked: Answer(headers={"content-encoding": "gzip"}, body=bomb)) as double:
+        tracemalloc.start()
+        try:
+            with pytest.raises(TooLargeError, match="more than 10,485,760 bytes"):
+                await ask(double, post())  # type: ignore[operator]
+            assert tracemalloc.get_traced_memory()[1] < 40 * 1024 * 1024
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "message"),
+    [("zstd", b"x", "in a way that was not asked for"), ("gzip", b"no gzip", "not encoded as it says")],
+)
+async def test_what_cannot_be_unpacked_is_unreadable(ask: object, encoding: str, body: bytes, message: str) -> None:
+    """Nor is anything tried that was not asked for."""
+    with provider(lambda asked: Answer(headers={"content-encoding": encoding}, body=body)) as double:
+        with pytest.raises(UnreadableError, match=message):
+            await ask(double, post())  # type: ignore[operator]
 
 
 async def test_a_redirect_is_an_answer_and_is_not_followed(ask: object) -> None:
