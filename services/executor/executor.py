@@ -24,6 +24,7 @@ from services.executor.servicer import ExecutorServicer
 from services.executor.settings import Settings
 from services.executor.upkeep.control import Control
 from services.executor.upkeep.due import Due
+from services.executor.upkeep.inspector import Inspector
 from services.executor.upkeep.keeper import Keeper
 from services.executor.upkeep.reaper import Reaper
 from services.executor.upkeep.reconciler import Reconciler
@@ -56,13 +57,14 @@ class Executor:
         admission = Admission(reservations, specs, health)
         cancels = Cancels(to.client, secrets)
         hooks = Hooks(config.webhook_url)
+        providers = Providers(to.client, secrets, hooks)
         driver = Driver(
             executor_id,
             pool,
             event_log,
             leases,
             Inputs(Objects(broker, FILES_BUCKET), config.files_memory_mb * 1024 * 1024),
-            Runner(to.tool_processes, Providers(to.client, secrets, hooks), cancels),
+            Runner(to.tool_processes, providers, cancels),
             admission,
             settler,
             watches,
@@ -79,6 +81,7 @@ class Executor:
             *(pool, event_log, config.lease_seconds, config.indeterminate_seconds),
             *(settler, watches, dispatcher.poke),
         )
+        inspector = Inspector(pool, event_log, config.lease_seconds, specs, health, providers, settler, watches)
         relay = Relay(pool, broker, "executor", events_pb2.EventBatch, event_log.appended)
         health.tell(room=(dispatcher.poke,), turns=(dispatcher.poke, availability.poke))
         meters.HELD.set_function(lambda: len(leases))
@@ -90,7 +93,7 @@ class Executor:
         self.servicer = ExecutorServicer(pool, intake, control, watches, live, reconciler, event_log.appended)
         self.loops = (
             *(*driver.loops, admission.run, dispatcher.run, intake.run, keeper.run, leases.run, settler.run),
-            *(reaper.run, due.run, reconciler.run, relay.run, availability.run, be_woken),
+            *(reaper.run, due.run, inspector.run, reconciler.run, relay.run, availability.run, be_woken),
             *(watches.run, live.run, live.listen),
         )
         self._leases = leases

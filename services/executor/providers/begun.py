@@ -22,6 +22,11 @@ class Begun:
         answer: dict[str, Any] = json.loads(self.answer_json)
         return answer
 
+    @property
+    def submitted(self) -> Any:
+        """The body of the answer, by which the work can be stopped."""
+        return self.context().get("body")
+
 
 def begun(context: dict[str, Any], request_id: str, secret: str) -> Begun | None:
     """What is kept of an answer, never the secret; None where it is too large."""

@@ -8,6 +8,8 @@ from services.executor.providers.client import Client, NotSentError, TooLargeErr
 from services.executor.providers.conversation import Conversation, EndedError
 from services.executor.providers.hooks import Hooks
 from services.executor.providers.hosts import ForbiddenHostError
+from services.executor.providers.inspections import Inspection, Sight, UnseenError
+from services.executor.providers.plan import InspectPlan
 from services.executor.providers.secrets import MissingSecretError, Secrets, mask
 from services.executor.providers.streaming import StreamCutError
 from services.executor.providers.streams import UnreadableError
@@ -33,33 +35,48 @@ class Providers:
 
         However it ends, also when it is cancelled, what is known of it is in `call.course`.
         """
-        auth = call.plan.auth
         try:
-            secret = self._secrets.get(auth.secret) if auth else ""
+            secret = self._secret(call)
         except MissingSecretError as error:
             return failed("SECRET_MISSING", "the provider cannot be called here", f"secret {error.name} is missing")
-        conversation = Conversation(self._client, self._hooks, call, secret)
-        began = clock.monotonic()
+        return await _told(Conversation(self._client, self._hooks, call, secret), call, secret)
+
+    async def inspect(self, call: ProviderCall, inspect: InspectPlan) -> ToolAnswer:
+        """What became of a call whose answer never came; raises UnseenError where that is not to be seen, or not yet.
+        What is known of it is in `call.course`."""
         try:
-            answer = await conversation.answer()
-        except EndedError as ended:
-            answer = ended.answer
-        except NotSentError as error:
-            answer = failed("PROVIDER_UNAVAILABLE", "the provider cannot be reached", str(error))
-        except (UnreadableError, TooLargeError, ForbiddenHostError) as error:
-            answer = failed("PROVIDER_ANSWER_UNREADABLE", str(error), str(error))
-        except ExpressionError as error:
-            answer = failed("PROVIDER_ANSWER_UNREADABLE", "the provider's answer does not fit the tool", str(error))
-        except StreamCutError as error:
-            answer = failed("STREAM_CUT", str(error), error.detail)
-        finally:
-            call.course.report = ProviderReport(
-                request_id=mask(conversation.request_id, secret)[:REQUEST_ID_CHARACTERS_MAX],
-                status=conversation.status,
-                latency_ms=round((clock.monotonic() - began) * 1000),
-                usage=conversation.usage,
-            )
-        if call.plan.response.stream and answer.answer is not Answer.OUTPUT:
-            # Not the units of the quote.
-            answer = replace(answer, units=call.meter.units())
-        return replace(answer, message=mask(answer.message, secret), detail=mask(answer.detail, secret))
+            secret = self._secret(call)
+        except MissingSecretError as error:
+            raise UnseenError(Sight.UNTOLD) from error
+        return await _told(Inspection(self._client, self._hooks, call, secret, inspect), call, secret)
+
+    def _secret(self, call: ProviderCall) -> str:
+        return self._secrets.get(call.plan.auth.secret) if call.plan.auth else ""
+
+
+async def _told(conversation: Conversation, call: ProviderCall, secret: str) -> ToolAnswer:
+    """What a conversation comes to, without the secret."""
+    began = clock.monotonic()
+    try:
+        answer = await conversation.answer()
+    except EndedError as ended:
+        answer = ended.answer
+    except NotSentError as error:
+        answer = failed("PROVIDER_UNAVAILABLE", "the provider cannot be reached", str(error))
+    except (UnreadableError, TooLargeError, ForbiddenHostError) as error:
+        answer = failed("PROVIDER_ANSWER_UNREADABLE", str(error), str(error))
+    except ExpressionError as error:
+        answer = failed("PROVIDER_ANSWER_UNREADABLE", "the provider's answer does not fit the tool", str(error))
+    except StreamCutError as error:
+        answer = failed("STREAM_CUT", str(error), error.detail)
+    finally:
+        call.course.report = ProviderReport(
+            request_id=mask(conversation.request_id, secret)[:REQUEST_ID_CHARACTERS_MAX],
+            status=conversation.status,
+            latency_ms=round((clock.monotonic() - began) * 1000),
+            usage=conversation.usage,
+        )
+    if call.plan.response.stream and answer.answer is not Answer.OUTPUT:
+        # Not the units of the quote.
+        answer = replace(answer, units=call.meter.units())
+    return replace(answer, message=mask(answer.message, secret), detail=mask(answer.detail, secret))

@@ -53,7 +53,11 @@ class Conversation:
         self._plan = call.plan
         self._visit = call.visit
         self._secret = secret
-        self._context: dict[str, Any] = {"input": {**call.input, **call.files}, "files": {}}
+        self._context: dict[str, Any] = {
+            "input": {**call.input, **call.files},
+            "files": {},
+            "job": {"id": call.job_id},
+        }
         if self._plan.poll:
             self._context["webhook"] = hooks.url(self._token)
         self.status = 0
@@ -74,8 +78,13 @@ class Conversation:
         if plan.poll:
             self._call.course.submitted = context["submitted"] = context["body"]
             await self._wait(plan.poll)
-            if plan.result:
-                await self._look(plan.result, plan.response.read)
+        return await self._outcome()
+
+    async def _outcome(self) -> ToolAnswer:
+        """What is there when all is done."""
+        plan, context = self._plan, self._context
+        if plan.result:
+            await self._look(plan.result, plan.response.read)
         self._check_content()
         for name, expression in plan.response.fetch.items():
             found = evaluate(expression, context)
@@ -176,6 +185,10 @@ class Conversation:
 
     def _read(self, response: Response, read: str) -> Failure | None:
         """Takes an answer into the context; answers what went wrong, where it says so."""
+        self._take(response, read)
+        return self._failure()
+
+    def _take(self, response: Response, read: str) -> None:
         self.status = response.status
         self._context |= {
             "status": response.status,
@@ -184,9 +197,12 @@ class Conversation:
         }
         if response.streamed:
             self._context |= {"text": response.streamed.text, "stopped": response.streamed.stopped}
+
+    def _failure(self) -> Failure | None:
+        """What the answer in the context says went wrong."""
         if self._plan.request_id:
             self.request_id = str(evaluate(self._plan.request_id, self._context) or self.request_id)
-        return errors.failure_of(response.status, self._context, self._plan.errors)
+        return errors.failure_of(self.status, self._context, self._plan.errors)
 
     async def _wait(self, poll: PollPlan) -> None:
         """Asks until the work is done; the call's own time limit ends the wait. Asking does nothing twice."""
