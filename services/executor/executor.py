@@ -22,6 +22,7 @@ from services.executor.running.runner import Runner
 from services.executor.running.specs import RunSpecs
 from services.executor.servicer import ExecutorServicer
 from services.executor.settings import Settings
+from services.executor.upkeep.abandoned import Abandoned
 from services.executor.upkeep.control import Control
 from services.executor.upkeep.due import Due
 from services.executor.upkeep.inspector import Inspector
@@ -56,6 +57,7 @@ class Executor:
         health = Health(config.provider_concurrency)
         admission = Admission(reservations, specs, health)
         cancels = Cancels(to.client, secrets)
+        abandoned = Abandoned(pool, specs, cancels)
         hooks = Hooks(config.webhook_url)
         providers = Providers(to.client, secrets, hooks)
         driver = Driver(
@@ -67,19 +69,20 @@ class Executor:
             Runner(to.tool_processes, providers, cancels),
             admission,
             settler,
+            abandoned,
             watches,
             live,
         )
         dispatcher = Dispatcher(executor_id, pool, leases, to.tool_processes, admission, driver)
         keeper = Keeper(pool, reservations)
-        reaper = Reaper(pool, event_log, config.lease_seconds, settler, watches)
+        reaper = Reaper(pool, event_log, config.lease_seconds, settler, abandoned, watches)
         reconciler = Reconciler(pool, reservations, config.reconcile_seconds)
         intake = Intake(pool, event_log, dispatcher, keeper, broker, config.lease_seconds)
         availability = Availability(executor_id, to.catalog, specs, health, pool, to.tool_processes)
-        control = Control(pool, event_log, leases, settler, watches, broker)
+        control = Control(pool, event_log, leases, settler, abandoned, watches, broker)
         due = Due(
             *(pool, event_log, config.lease_seconds, config.indeterminate_seconds),
-            *(settler, watches, dispatcher.poke),
+            *(settler, abandoned, watches, dispatcher.poke),
         )
         inspector = Inspector(pool, event_log, config.lease_seconds, specs, health, providers, settler, watches)
         relay = Relay(pool, broker, "executor", events_pb2.EventBatch, event_log.appended)
@@ -94,7 +97,7 @@ class Executor:
         self.loops = (
             *(*driver.loops, admission.run, dispatcher.run, intake.run, keeper.run, leases.run, settler.run),
             *(reaper.run, due.run, inspector.run, reconciler.run, relay.run, availability.run, be_woken),
-            *(watches.run, live.run, live.listen),
+            *(abandoned.run, watches.run, live.run, live.listen),
         )
         self._leases = leases
         self._availability = availability

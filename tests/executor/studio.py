@@ -24,7 +24,12 @@ _MANIFEST: dict[str, Any] = {
     "description": "Draws.",
     "category": "images",
     "provider": "studio",
-    "price": {"base": "0.1", "per_unit": "0.02", "unit": "image", "charging": {"failed": "base"}},
+    "price": {
+        "base": "0.1",
+        "per_unit": "0.02",
+        "unit": "image",
+        "charging": {"failed": "base"},
+    },
     "measure": {"from": "response", "value": "body.drawn"},
     "limits": {"input_bytes": 1024, "units": 10, "timeout_ms": 20_000},
     "run": {

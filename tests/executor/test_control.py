@@ -228,8 +228,10 @@ async def test_a_job_to_be_canceled_never_goes_back_to_the_queue(store: Store) -
         after_lost_attempt(*key(job), terms(), Retry.UNSAFE, 1, "TEST"),
     ):
         assert await store.move(step) is None
-        assert endings.canceled_instead(step, terms()).after is State.CANCELED
-    unbegun = endings.canceled_instead(endings.not_called(key(job)), terms())
+        assert endings.canceled_instead(step, terms(), begun=False).after is State.CANCELED
+    resumed = endings.canceled_instead(endings.not_called(key(job)), terms(), begun=True)
+    assert resumed.cost.charge == 100, "its provider has been at it"
+    unbegun = endings.canceled_instead(endings.not_called(key(job)), terms(), begun=False)
     ended = await store.move(unbegun)
     assert ended and (ended.state, ended.charge_micros) == (State.CANCELED, 0)
 

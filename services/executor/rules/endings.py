@@ -188,10 +188,11 @@ def canceled_uncalled(key: Key, terms: Terms) -> Transition:
     )
 
 
-def canceled_instead(step: Transition, terms: Terms) -> Transition:
-    """What an attempt ends with that would go back to the queue or stay open, had nobody canceled its job."""
+def canceled_instead(step: Transition, terms: Terms, begun: bool) -> Transition:
+    """What an attempt ends with that would go back to the queue or stay open, had nobody canceled its job. `begun`: its
+    provider has been at the work since an attempt before."""
     key = step.job_id, step.fence
-    if step.cause in NOTHING_DONE:
+    if step.cause in NOTHING_DONE and not begun:
         return canceled_uncalled(key, terms)
     return canceled(key, terms, step.duration_ms, Course(report=step.report))
 
