@@ -101,6 +101,7 @@ class Executor:
         )
         self._leases = leases
         self._availability = availability
+        self._inspector = inspector
         self._dispatcher = dispatcher
         self._settler = settler
         self._watches = watches
@@ -113,6 +114,7 @@ class Executor:
     async def drain(self) -> None:
         """No new jobs; calls under way end or are handed over, what is due is settled, followers ask somebody else."""
         self._availability.stop()
+        self._inspector.stop()
         await self._dispatcher.drain(DRAIN_SECONDS)
         await self._settler.flush(FLUSH_SECONDS)
         self._watches.close()

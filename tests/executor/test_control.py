@@ -350,7 +350,7 @@ async def test_what_is_not_known_for_long_ends_by_the_tools_rule(store: Store) -
     assert (await due.indeterminate(store.pool))[0] == 1
 
     async def ended(seconds: float) -> list[Job]:
-        return await due.end_unknown(store.pool, store.log, seconds, LEASE, lambda found: _unknown(found, seconds))
+        return await due.end_unknown(store.pool, store.log, seconds, LEASE, lambda found: unknown_step(found, seconds))
 
     assert await ended(60) == []
     store.time_passes("indeterminate_at", 61)
@@ -368,7 +368,8 @@ async def test_what_is_not_known_for_long_ends_by_the_tools_rule(store: Store) -
     assert await due.indeterminate(store.pool) == (0, 0)
 
 
-def _unknown(found: Quoted, seconds: float) -> Transition:
+def unknown_step(found: Quoted, seconds: float) -> Transition:
+    """Time's word."""
     return wishes.unknown_for_long(found.job, mapping.stored_terms(found.quote), seconds)
 
 

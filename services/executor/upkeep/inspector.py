@@ -23,7 +23,7 @@ from services.executor.running.worker import ToolAnswer
 from services.executor.store import inspections
 from services.executor.store.inspections import Turn
 from services.executor.upkeep.settlement import Settler
-from services.runtime import logs
+from services.runtime import logs, tracing
 from services.runtime.errors import Refusal
 from services.runtime.event_log import EventLog
 from services.runtime.lifecycle import Signal
@@ -69,6 +69,11 @@ class Inspector:
         self._looks: set[asyncio.Task[None]] = set()
         self._patience = Patience("database (inspections)")
         self._wake = Signal()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """From now on no look begins."""
+        self._stopped = True
 
     async def run(self) -> None:
         """Looks for ever; outages of the database are waited out. A look that is cut off is made again."""
@@ -87,7 +92,7 @@ class Inspector:
 
     async def _take_turns(self) -> None:
         free = LOOKS_MAX - len(self._looks)
-        if free <= 0:
+        if free <= 0 or self._stopped:
             return
         for turn in await inspections.take_turns(self._pool, free, TURN_SECONDS, self._lease_seconds):
             look = asyncio.create_task(self._take(turn))
@@ -104,10 +109,15 @@ class Inspector:
     async def _take(self, turn: Turn) -> None:
         """One turn, to its end: the job has ended, or is looked at again later."""
         job = turn.job
+        tracing.resume(job.trace_id)
         try:
             spec = await self._specs.get(job.tool, job.tool_version)
         except Refusal:
-            await inspections.postpone(self._pool, job.job_id, pause_after(turn.number))
+            await self._later(turn)
+            return
+        if spec.kind == "http" and spec.http is None:
+            # Of a later catalog: another executor may know how.
+            await self._later(turn)
             return
         if spec.http is None or spec.http.inspect is None:
             await inspections.leave(self._pool, job.job_id)
@@ -128,7 +138,10 @@ class Inspector:
         if step:
             await self._settle(step)
         else:
-            await inspections.postpone(self._pool, job.job_id, pause_after(turn.number))
+            await self._later(turn)
+
+    async def _later(self, turn: Turn) -> None:
+        await inspections.postpone(self._pool, turn.job.job_id, pause_after(turn.number))
 
     async def _look(
         self, turn: Turn, spec: RunSpec, plan: HttpPlan, inspect: InspectPlan, visit: Visit
