@@ -45,13 +45,13 @@ async def test_a_turn_is_one_executors_until_it_is_over(store: Store) -> None:
     await store.running()
     job = await store.indeterminate()
     (first,) = await turns(store)
-    assert (key(first.job), first.number, first.is_past_call) == (key(job), 1, False)
+    assert (key(first.job), first.job.inspections, first.is_past_call) == (key(job), 1, False)
     assert first.input_json == b'{"message": "hi"}'
     assert await turns(store) == []
     store.time_passes("inspect_at", TURN)
     call_is_over(store)
     (second,) = await turns(store)
-    assert (second.number, second.is_past_call) == (2, True)
+    assert (second.job.inspections, second.is_past_call) == (2, True)
 
 
 async def test_the_next_turn_is_after_a_pause_or_never(store: Store) -> None:

@@ -22,14 +22,14 @@ UPDATE job
    SET inspect_at = clock_timestamp() + make_interval(secs => %(turn_seconds)s), inspections = inspections + 1
   FROM next JOIN attempt ON attempt.job_id = next.job_id
  WHERE job.job_id = next.job_id AND attempt.fence = job.fence
-RETURNING {COLUMNS}, job.quote, job.input_json, job.inspections,
+RETURNING {COLUMNS}, job.quote, job.input_json,
           attempt.deadline_at + make_interval(secs => %(lease_seconds)s) <= clock_timestamp()
 """
 _POSTPONE = """
 UPDATE job SET inspect_at = clock_timestamp() + make_interval(secs => %(seconds)s)
  WHERE job_id = %(job_id)s AND state = 'INDETERMINATE'
 """
-_LEAVE = "UPDATE job SET inspect_at = 'infinity' WHERE job_id = %s AND state = 'INDETERMINATE'"
+_LEAVE = "UPDATE job SET inspect_at = 'infinity', inspections = 0 WHERE job_id = %s AND state = 'INDETERMINATE'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,10 @@ class Turn:
     """One look that this executor alone may take."""
 
     job: Job
+    """`inspections` counts this one."""
     quote: bytes
     """A serialized scrip.catalog.v1.Quote."""
     input_json: bytes
-    number: int
-    """Of the turns of this job, from 1."""
     is_past_call: bool
     """Whether the time of its call and a lease are over, so that nothing of it can arrive at the provider any more."""
 
@@ -75,5 +74,5 @@ async def leave(pool: Pool, job_id: str) -> None:
 
 
 def _turn(row: Sequence[Any]) -> Turn:
-    quote, input_json, number, is_past_call = rest_of(row)
-    return Turn(job_of(row), bytes(quote), bytes(input_json), number, is_past_call)
+    quote, input_json, is_past_call = rest_of(row)
+    return Turn(job_of(row), bytes(quote), bytes(input_json), is_past_call)

@@ -141,7 +141,7 @@ class Inspector:
             await self._later(turn)
 
     async def _later(self, turn: Turn) -> None:
-        await inspections.postpone(self._pool, turn.job.job_id, pause_after(turn.number))
+        await inspections.postpone(self._pool, turn.job.job_id, pause_after(turn.job.inspections))
 
     async def _look(
         self, turn: Turn, spec: RunSpec, plan: HttpPlan, inspect: InspectPlan, visit: Visit
