@@ -22,6 +22,7 @@ from services.executor.providers.secrets import MASK, Secrets
 from services.executor.rules.jobs import Retry, Terms
 from services.executor.running import specs
 from services.executor.running.worker import ToolAnswer, ToolCall, run_tool
+from services.runtime import ids
 from services.runtime.tariff import Tariff
 
 
@@ -30,6 +31,8 @@ class Trial:
 
     def __init__(self, manifest: Manifest, value: Mapping[str, Any]) -> None:
         self.manifest = manifest
+        # Of a job that there will never be, and another one for each call.
+        self.job_id = f"job_{ids.uuid7()}"
         self.files: dict[str, File] = {}
         checked = dict(value)
         for name in schemas.file_properties(manifest.input_schema):
@@ -63,7 +66,7 @@ class Trial:
         plan = self.spec.http
         if plan is None:
             raise refused("REQUEST_INVALID", "this tool calls no provider; --live runs it here")
-        context = {"input": {**self.value, **self.files}}
+        context = {"input": {**self.value, **self.files}, "job": {"id": self.job_id}}
         return signed(rendered(plan.request, context), plan.auth, MASK)
 
     async def answer(self, secrets: Secrets) -> ToolAnswer:
@@ -77,7 +80,14 @@ class Trial:
         spec = self.spec
         course = Course(meter=spec.meter(json.dumps(self.value).encode(), Terms(0, self.tariff)))
         asked = ProviderCall(
-            plan, self.value, self.files, spec.retry is Retry.SAFE, spec.units, spec.misfit, course=course
+            plan,
+            self.value,
+            self.files,
+            spec.retry is Retry.SAFE,
+            spec.units,
+            spec.misfit,
+            course=course,
+            job_id=self.job_id,
         )
         try:
             async with asyncio.timeout(self.manifest.limits.timeout_ms / 1000):

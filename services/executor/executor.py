@@ -22,8 +22,10 @@ from services.executor.running.runner import Runner
 from services.executor.running.specs import RunSpecs
 from services.executor.servicer import ExecutorServicer
 from services.executor.settings import Settings
+from services.executor.upkeep.abandoned import Abandoned
 from services.executor.upkeep.control import Control
 from services.executor.upkeep.due import Due
+from services.executor.upkeep.inspector import Inspector
 from services.executor.upkeep.keeper import Keeper
 from services.executor.upkeep.reaper import Reaper
 from services.executor.upkeep.reconciler import Reconciler
@@ -55,30 +57,34 @@ class Executor:
         health = Health(config.provider_concurrency)
         admission = Admission(reservations, specs, health)
         cancels = Cancels(to.client, secrets)
+        abandoned = Abandoned(pool, specs, cancels)
         hooks = Hooks(config.webhook_url)
+        providers = Providers(to.client, secrets, hooks)
         driver = Driver(
             executor_id,
             pool,
             event_log,
             leases,
             Inputs(Objects(broker, FILES_BUCKET), config.files_memory_mb * 1024 * 1024),
-            Runner(to.tool_processes, Providers(to.client, secrets, hooks), cancels),
+            Runner(to.tool_processes, providers, cancels),
             admission,
             settler,
+            abandoned,
             watches,
             live,
         )
         dispatcher = Dispatcher(executor_id, pool, leases, to.tool_processes, admission, driver)
         keeper = Keeper(pool, reservations)
-        reaper = Reaper(pool, event_log, config.lease_seconds, settler, watches)
+        reaper = Reaper(pool, event_log, config.lease_seconds, settler, abandoned, watches)
         reconciler = Reconciler(pool, reservations, config.reconcile_seconds)
         intake = Intake(pool, event_log, dispatcher, keeper, broker, config.lease_seconds)
         availability = Availability(executor_id, to.catalog, specs, health, pool, to.tool_processes)
-        control = Control(pool, event_log, leases, settler, watches, broker)
+        control = Control(pool, event_log, leases, settler, abandoned, watches, broker)
         due = Due(
             *(pool, event_log, config.lease_seconds, config.indeterminate_seconds),
-            *(settler, watches, dispatcher.poke),
+            *(settler, abandoned, watches, dispatcher.poke),
         )
+        inspector = Inspector(pool, event_log, config.lease_seconds, specs, health, providers, settler, watches)
         relay = Relay(pool, broker, "executor", events_pb2.EventBatch, event_log.appended)
         health.tell(room=(dispatcher.poke,), turns=(dispatcher.poke, availability.poke))
         meters.HELD.set_function(lambda: len(leases))
@@ -90,11 +96,12 @@ class Executor:
         self.servicer = ExecutorServicer(pool, intake, control, watches, live, reconciler, event_log.appended)
         self.loops = (
             *(*driver.loops, admission.run, dispatcher.run, intake.run, keeper.run, leases.run, settler.run),
-            *(reaper.run, due.run, reconciler.run, relay.run, availability.run, be_woken),
-            *(watches.run, live.run, live.listen),
+            *(reaper.run, due.run, inspector.run, reconciler.run, relay.run, availability.run, be_woken),
+            *(abandoned.run, watches.run, live.run, live.listen),
         )
         self._leases = leases
         self._availability = availability
+        self._inspector = inspector
         self._dispatcher = dispatcher
         self._settler = settler
         self._watches = watches
@@ -107,6 +114,7 @@ class Executor:
     async def drain(self) -> None:
         """No new jobs; calls under way end or are handed over, what is due is settled, followers ask somebody else."""
         self._availability.stop()
+        self._inspector.stop()
         await self._dispatcher.drain(DRAIN_SECONDS)
         await self._settler.flush(FLUSH_SECONDS)
         self._watches.close()

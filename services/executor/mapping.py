@@ -85,6 +85,7 @@ def job_message(job: Job, output_json: bytes = b"") -> executor_pb2.Job:
         input_digest=job.input_digest,
         priority=f"PRIORITY_{job.priority.name}",
         provider_request_id=job.provider_request_id,
+        inspections=job.inspections,
     )
     if job.error_reason:
         message.error.reason = job.error_reason

@@ -17,6 +17,9 @@ FINDINGS = Gauge("scrip_reconciler_findings", "Jobs and reservations that do not
 RECONCILED = Gauge(
     "scrip_reconciler_age_seconds", "Seconds since jobs and reservations were last compared, by any executor"
 )
+INSPECTIONS = Counter(
+    "scrip_inspections_total", "Times a provider was asked what became of a job, by what was to be seen", ["sight"]
+)
 INDETERMINATE = Gauge("scrip_jobs_indeterminate", "Jobs whose outcome is not known, of all executors")
 INDETERMINATE_OLDEST = Gauge("scrip_jobs_indeterminate_oldest_seconds", "Seconds the oldest of them has been so")
 

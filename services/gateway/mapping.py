@@ -151,6 +151,7 @@ def _operator_members(message: executor_pb2.Job) -> dict[str, Any]:
         "account_id": message.account_id,
         "indeterminate_at": _time_if_set(message, "indeterminate_at"),
         "provider_request_id": message.provider_request_id or UNSET,
+        "inspections": message.inspections or UNSET,
     }
 
 

@@ -262,11 +262,13 @@ class File(msgspec.Struct):
 
 
 class OperatorJob(Job, kw_only=True):
-    """A job as operators see it; `indeterminate_at`: since when, or when, its outcome was not known."""
+    """A job as operators see it; `indeterminate_at`: since when, or when, its outcome was not known; `inspections`: how
+    often an executor had its turn to ask its provider about it then."""
 
     account_id: str
     indeterminate_at: datetime | UnsetType = UNSET
     provider_request_id: str | UnsetType = UNSET
+    inspections: int | UnsetType = UNSET
 
 
 class OperatorJobs(msgspec.Struct):

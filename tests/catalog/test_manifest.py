@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from services.catalog import categories
 from services.catalog.manifests import files as manifest_files
@@ -230,3 +231,49 @@ def test_what_is_passed_on_as_it_comes_can_be_read_and_counted(changes: dict[str
     chat = (resources.files("services.catalog") / "tools" / "chat-gpt.yaml").read_text(encoding="utf-8")
     found = problems(changed(chat, **changes))
     assert any(where.startswith(path) and text in f"{where} {said}" for where, said in found.items()), found
+
+
+INSPECT = {
+    "request": {"url": "https://api.deepl.com/v2/translate", "query": {"reference": "${job.id}"}},
+    "absent": "status == `404`",
+}
+INSPECTED = {"run__request__json__reference": "${job.id}", "run__inspect": INSPECT}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "text"),
+    [
+        ({"run__request__json__reference": "x"}, "run.request", "must have ${job.id}"),
+        ({"run__inspect__request__query": {"all": "1"}}, "run.inspect.request", "must have ${job.id}"),
+        ({"run__inspect__request__url": "http://api.deepl.com/"}, "run.inspect.request.url", "https"),
+        ({"run__inspect__request__url": "${job.id}"}, "run.inspect.request.url", "https"),
+        ({"run__inspect__request__method": "DELETE"}, "run.inspect.request.method", "GET"),
+        ({"run__inspect__request__query": {"reference": "${job.account}"}}, "run.inspect.request", "job.account"),
+        ({"run__inspect__request__headers": {"x-id": "${body.id}"}}, "run.inspect.request", "looks at body"),
+        ({"run__inspect__absent": "submitted.id"}, "run.inspect", "looks at submitted"),
+        ({"run__inspect__absent": "a["}, "run.inspect.absent", "no expression"),
+        ({"run__retry": "safe"}, "run.inspect", "retry: unsafe"),
+        ({"run__response__read": "binary"}, "run.inspect", "read: json"),
+        ({"run__response__message": "job.id"}, "run.response", "looks at job"),
+    ],
+)
+def test_work_is_inspected_only_where_it_can_be_found(changes: dict[str, Any], path: str, text: str) -> None:
+    """By the job's id, which it was given; and at a host that the manifest names."""
+    deepl = (resources.files("services.catalog") / "tools" / "translate-deepl.yaml").read_text(encoding="utf-8")
+    inspected = changed(deepl, **INSPECTED)
+    manifest_files.parse(inspected)
+    found = problems(changed(inspected, **changes))
+    assert any(where.startswith(path) and text in said for where, said in found.items()), found
+
+
+def test_where_work_is_polled_that_tells_whether_it_is_under_way() -> None:
+    """And what was uploaded for it nobody knows who finds it later."""
+    run = yaml.safe_load((resources.files("services.catalog") / "tools" / "flux-replicate.yaml").read_text())
+    run["run"]["request"]["headers"] = {"x-reference": "${job.id}"}
+    run["run"]["inspect"] = INSPECT | {"under_way": "body.status == 'new'"}
+    assert "poll" in problems(yaml.safe_dump(run))["run.inspect.under_way"]
+    run["run"]["inspect"] = INSPECT
+    manifest_files.parse(yaml.safe_dump(run))
+    run["run"]["upload"] = {"url": "https://api.replicate.com/v1/files", "json": {}}
+    run["run"]["poll"]["request"]["url"] = "https://api.replicate.com/v1/predictions/${uploaded.id}"
+    assert "looks at uploaded" in problems(yaml.safe_dump(run))["run.poll.request"]

@@ -228,8 +228,10 @@ async def test_a_job_to_be_canceled_never_goes_back_to_the_queue(store: Store) -
         after_lost_attempt(*key(job), terms(), Retry.UNSAFE, 1, "TEST"),
     ):
         assert await store.move(step) is None
-        assert endings.canceled_instead(step, terms()).after is State.CANCELED
-    unbegun = endings.canceled_instead(endings.not_called(key(job)), terms())
+        assert endings.canceled_instead(step, terms(), begun=False).after is State.CANCELED
+    resumed = endings.canceled_instead(endings.not_called(key(job)), terms(), begun=True)
+    assert resumed.cost.charge == 100, "its provider has been at it"
+    unbegun = endings.canceled_instead(endings.not_called(key(job)), terms(), begun=False)
     ended = await store.move(unbegun)
     assert ended and (ended.state, ended.charge_micros) == (State.CANCELED, 0)
 
@@ -348,7 +350,7 @@ async def test_what_is_not_known_for_long_ends_by_the_tools_rule(store: Store) -
     assert (await due.indeterminate(store.pool))[0] == 1
 
     async def ended(seconds: float) -> list[Job]:
-        return await due.end_unknown(store.pool, store.log, seconds, LEASE, lambda found: _unknown(found, seconds))
+        return await due.end_unknown(store.pool, store.log, seconds, LEASE, lambda found: unknown_step(found, seconds))
 
     assert await ended(60) == []
     store.time_passes("indeterminate_at", 61)
@@ -366,7 +368,8 @@ async def test_what_is_not_known_for_long_ends_by_the_tools_rule(store: Store) -
     assert await due.indeterminate(store.pool) == (0, 0)
 
 
-def _unknown(found: Quoted, seconds: float) -> Transition:
+def unknown_step(found: Quoted, seconds: float) -> Transition:
+    """Time's word."""
     return wishes.unknown_for_long(found.job, mapping.stored_terms(found.quote), seconds)
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from services.catalog.schemas import Schema
-from services.executor.providers import calls, hosts
+from services.executor.providers import conversation, hosts
 from services.executor.providers.calls import Providers
 from services.executor.providers.cancels import Cancels
 from services.executor.providers.client import Client
@@ -39,7 +39,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     async def not_called_back(_signal: Signal, _seconds: float) -> bool:
         return False
 
-    monkeypatch.setattr(calls.asyncio, "sleep", at_once)
+    monkeypatch.setattr(conversation.asyncio, "sleep", at_once)
     monkeypatch.setattr(Signal, "wait", not_called_back)
     monkeypatch.setattr(hosts, "public_address", somewhere)
 

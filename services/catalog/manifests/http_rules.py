@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 Problem = tuple[str, str]
 ASKING = frozenset({"input"})
 _ANSWERED = ASKING | {"status", "headers", "body", "submitted", "polled"}
+_FOUND = ASKING | {"status", "headers", "body", "job"}
 _READ = _ANSWERED | {"files"}
 _MEASURED = _READ | {"output"}
 _STOPPED = frozenset({"submitted"})
 # Who asks for work that is waited for may name where it can be called back.
 _CALLED_BACK = frozenset({"webhook"})
+# Who asks for work may name the job, and find it by that again.
+_NAMED = frozenset({"job"})
 _STREAMED = frozenset({"text", "stopped"})
 # What can be counted in a text as it comes.
 _METERED = ("token", "input_token", "output_token", "character")
@@ -48,6 +51,7 @@ def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
         yield "run.result", "needs poll: it is asked for when the work is done"
     if run.cancel and not run.poll:
         yield "run.cancel", "needs poll: it stops work that is waited for"
+    yield from _inspect(run)
     yield from _stream(manifest, run)
     yield from _output(manifest, run)
 
@@ -66,6 +70,23 @@ def _stream(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
             yield where, f"must be {' or '.join(_METERED)}, which can be counted while the answer comes"
 
 
+def _inspect(run: HttpRun) -> Iterator[Problem]:
+    """Work is looked for by what it was given, and what is found is read as the answer to the request."""
+    inspect = run.inspect
+    if inspect is None:
+        return
+    yield from _url(inspect.request.url, "run.inspect.request.url", is_first=True)
+    for where, request in (("run.request", run.request), ("run.inspect.request", inspect.request)):
+        if not any("job" in _roots(expressions.compiled(text).parsed) for text in _of_request(request)):
+            yield where, "must have ${job.id}, by which run.inspect finds the work"
+    if run.retry != "unsafe":
+        yield "run.inspect", "needs retry: unsafe; a call that may happen again is made again"
+    if run.poll and inspect.under_way:
+        yield "run.inspect.under_way", "must not be where there is poll, which tells that"
+    if run.response.read != "json" and not run.poll:
+        yield "run.inspect", "needs read: json, or poll: what is found is read in the place of the answer"
+
+
 def _url(url: str, where: str, is_first: bool) -> Iterator[Problem]:
     """https, to a host that the manifest alone decides; one that the provider gives is checked when it is called."""
     if not is_first and url.startswith("${") and len(templates.parts(url)) == 1:
@@ -82,9 +103,17 @@ def _expressions(run: HttpRun) -> Iterator[tuple[str, list[str], frozenset[str]]
     """Where, the expressions there, and what these may look at."""
     asked, answered = ASKING, _ANSWERED
     if run.upload:
-        yield "run.upload", list(_of_request(run.upload)), ASKING
-        asked, answered = asked | {"uploaded"}, answered | {"uploaded"}
-    yield "run.request", list(_of_request(run.request)), asked | (_CALLED_BACK if run.poll else frozenset())
+        yield "run.upload", list(_of_request(run.upload)), ASKING | _NAMED
+        asked = asked | {"uploaded"}
+        if not run.inspect:
+            # Who finds work by the job's id does not know what was uploaded for it.
+            answered = answered | {"uploaded"}
+    yield "run.request", list(_of_request(run.request)), asked | _NAMED | (_CALLED_BACK if run.poll else frozenset())
+    if run.inspect:
+        inspect = run.inspect
+        yield "run.inspect.request", list(_of_request(inspect.request)), ASKING | _NAMED
+        found = [text for text in (inspect.absent, inspect.work, inspect.under_way) if text]
+        yield "run.inspect", found, _FOUND
     if run.poll:
         yield "run.poll.request", list(_of_request(run.poll.request)), answered
         yield "run.poll", [text for text in (run.poll.status, run.poll.message) if text], answered
@@ -118,6 +147,8 @@ def names(where: str, text: str, roots: frozenset[str], properties: set[str]) ->
     for name in sorted(set(_members(tree, "input"))):
         if name not in properties:
             yield where, f"`{text}` looks at input.{name}, which input_schema does not have"
+    for name in sorted(set(_members(tree, "job")) - {"id"}):
+        yield where, f"`{text}` looks at job.{name}; of the job there is job.id"
 
 
 def _has_loose_not(tree: Any) -> bool:

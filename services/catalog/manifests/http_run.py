@@ -2,7 +2,7 @@
 
 Strings may hold `${expression}` (services/runtime/templates.py) over `input` and, in what follows an answer, `status`,
 `headers`, `body`, `files` and `submitted` (the first answer of work that is waited for); `uploaded` is the answer to an
-upload that goes before.
+upload that goes before, `job` what the provider may be told of the job.
 """
 
 from typing import Annotated, Any, Literal
@@ -109,6 +109,25 @@ class PollPart(Part):
     message: Expression | Literal[""] = ""
 
 
+class InspectRequestPart(PollRequestPart):
+    """One request that asks for no work."""
+
+    method: Literal["GET", "POST"] = "GET"
+
+
+class InspectPart(Part):
+    """How work is found by the job's id, where the answer to the request for it never came."""
+
+    request: InspectRequestPart
+    absent: Expression | Literal[""] = Field(default="", description="true: the provider never began such work")
+    work: Expression = Field(
+        default="body", description="what the answer to the request was to be; null where that is not told yet"
+    )
+    under_way: Expression | Literal[""] = Field(
+        default="", description="true of the work, as `body`: it is not done yet; where there is poll, that tells it"
+    )
+
+
 class ErrorPart(Part):
     """What an answer means for which `when` is true; the first that fits counts, before what its status would mean."""
 
@@ -131,6 +150,7 @@ class HttpRun(Part):
     poll: PollPart | None = None
     result: PollRequestPart | None = Field(default=None, description="asked for when the work is done")
     cancel: RequestPart | None = Field(default=None, description="stops work that nobody waits for any more")
+    inspect: InspectPart | None = Field(default=None, description="tells what became of work that may have been done")
     response: ResponsePart
     on_disconnect: OnDisconnect = "continue"
     errors: list[ErrorPart] = Field(default=[], max_length=20)

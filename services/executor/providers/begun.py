@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.executor.providers.secrets import masked
+from services.executor.store.rows import Work
 
 # One that answers more than this to a request for work cannot be gone on with by another executor.
 ANSWER_BYTES_MAX = 65_536
@@ -21,6 +22,16 @@ class Begun:
         """What expressions saw right after the answer."""
         answer: dict[str, Any] = json.loads(self.answer_json)
         return answer
+
+    @property
+    def submitted(self) -> Any:
+        """The body of the answer, by which the work can be stopped."""
+        return self.context().get("body")
+
+
+def begun_of(work: Work) -> Begun:
+    """What was kept."""
+    return Begun(work.provider_request_id, work.answer_json)
 
 
 def begun(context: dict[str, Any], request_id: str, secret: str) -> Begun | None:

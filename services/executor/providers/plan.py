@@ -84,6 +84,20 @@ class PollPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class InspectPlan:
+    """How work is found by what we gave when asking for it, where the answer to that never came. Of the expressions the
+    first two look at the answer to `request`; the last sees as `body` the work that was found."""
+
+    request: RequestPlan
+    absent: str = ""
+    """Whether the provider says that it never began it."""
+    work: str = "body"
+    """What it would have answered when it was asked for it."""
+    under_way: str = ""
+    """Whether it is still at it; where work is polled, that is what polling tells."""
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorRule:
     """An answer that is an error: what it means where the expression holds."""
 
@@ -108,6 +122,8 @@ class HttpPlan:
     """Asked for when the work is done, where its result is not in the last answer."""
     cancel: RequestPlan | None = None
     """Stops work under way that nobody waits for any more; a template over `submitted`."""
+    inspect: InspectPlan | None = None
+    """Tells what became of work of which nobody knows whether it was done."""
     errors: tuple[ErrorRule, ...] = ()
     request_id: str = ""
     """Expression for the provider's own id of the call."""
@@ -130,6 +146,7 @@ def plan_of(run: Mapping[str, Any]) -> HttpPlan:
         poll=_poll(poll) if poll else None,
         result=_request({"method": "GET", **run["result"]}) if run.get("result") else None,
         cancel=_request(run["cancel"]) if run.get("cancel") else None,
+        inspect=_inspect(run["inspect"]) if run.get("inspect") else None,
         errors=tuple(ErrorRule(**rule) for rule in run.get("errors", ())),
         request_id=run.get("request_id", ""),
     )
@@ -167,3 +184,7 @@ def _poll(poll: Mapping[str, Any]) -> PollPlan:
         message=poll.get("message", ""),
         every_ms=poll.get("every_ms", 1_000),
     )
+
+
+def _inspect(inspect: Mapping[str, Any]) -> InspectPlan:
+    return InspectPlan(**{**inspect, "request": _request({"method": "GET", **inspect["request"]})})

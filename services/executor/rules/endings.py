@@ -4,6 +4,7 @@ from services.executor.providers.course import Course
 from services.executor.rules.jobs import (
     CANCEL_REQUESTED,
     NO_REPORT,
+    SETTLED_BY_INSPECTION,
     Cost,
     Ending,
     ProviderReport,
@@ -54,7 +55,14 @@ def provider_down(key: Key, report: ProviderReport) -> Transition:
 
 
 def answered(
-    key: Key, terms: Terms, answer: ToolAnswer, duration_ms: int, report: ProviderReport = NO_REPORT
+    key: Key,
+    terms: Terms,
+    answer: ToolAnswer,
+    duration_ms: int,
+    report: ProviderReport = NO_REPORT,
+    *,
+    before: State = State.RUNNING,
+    cause: str = "ANSWERED",
 ) -> Transition:
     """The end of a job whose tool answered."""
     match answer.answer:
@@ -70,14 +78,34 @@ def answered(
             ending, reason = Ending.FAILED, answer.reason or "TOOL_FAILED"
     return ended(
         *key,
-        State.RUNNING,
+        before,
         terms,
         ending,
-        cause="ANSWERED",
+        cause=cause,
         reason=reason,
         message=answer.message,
         output_json=answer.output_json if ending is Ending.SUCCEEDED else None,
         measured=answer.units,
+        duration_ms=duration_ms,
+        report=report,
+    )
+
+
+def found(key: Key, terms: Terms, answer: ToolAnswer, duration_ms: int, report: ProviderReport) -> Transition:
+    """The end of a job whose outcome was not known: what its provider, asked for it, says that the tool answered."""
+    return answered(key, terms, answer, duration_ms, report, before=State.INDETERMINATE, cause=SETTLED_BY_INSPECTION)
+
+
+def never_begun(key: Key, terms: Terms, duration_ms: int, report: ProviderReport) -> Transition:
+    """The end of a job whose outcome was not known, and of which its provider knows nothing; it costs nothing."""
+    return ended(
+        *key,
+        State.INDETERMINATE,
+        terms,
+        Ending.NOT_RUN,
+        cause=SETTLED_BY_INSPECTION,
+        reason="NEVER_BEGUN",
+        message="the provider never began the work; try again",
         duration_ms=duration_ms,
         report=report,
     )
@@ -160,10 +188,11 @@ def canceled_uncalled(key: Key, terms: Terms) -> Transition:
     )
 
 
-def canceled_instead(step: Transition, terms: Terms) -> Transition:
-    """What an attempt ends with that would go back to the queue or stay open, had nobody canceled its job."""
+def canceled_instead(step: Transition, terms: Terms, begun: bool) -> Transition:
+    """What an attempt ends with that would go back to the queue or stay open, had nobody canceled its job. `begun`: its
+    provider has been at the work since an attempt before."""
     key = step.job_id, step.fence
-    if step.cause in NOTHING_DONE:
+    if step.cause in NOTHING_DONE and not begun:
         return canceled_uncalled(key, terms)
     return canceled(key, terms, step.duration_ms, Course(report=step.report))
 

@@ -166,6 +166,8 @@ class Wish:
 CANCEL_REQUESTED = "CANCEL_REQUESTED"
 SETTLED_BY_OPERATOR = "SETTLED_BY_OPERATOR"
 WISHED = frozenset({CANCEL_REQUESTED, SETTLED_BY_OPERATOR})
+# The cause of an ending that the provider told when it was asked what became of a work.
+SETTLED_BY_INSPECTION = "SETTLED_BY_INSPECTION"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from services.executor.running.worker import Answer, ToolAnswer
 from services.executor.store import attempts, cached, claims
 from services.executor.store.attempts import Beginning
 from services.executor.store.rows import Job
+from services.executor.upkeep.abandoned import Abandoned
 from services.executor.upkeep.settlement import Settler
 from services.runtime import clock, logs, tracing
 from services.runtime.errors import Refusal
@@ -55,6 +56,7 @@ class Driver:
         runner: Runner,
         admission: Admission,
         settler: Settler,
+        abandoned: Abandoned,
         watches: Watches,
         live: Live,
     ) -> None:
@@ -67,6 +69,7 @@ class Driver:
         self._resumption = Resumption(pool)
         self._admission = admission
         self._settler = settler
+        self._abandoned = abandoned
         self._watches = watches
         self._live = live
         self._stopping = False
@@ -180,7 +183,7 @@ class Driver:
         if self._stopping or not held.is_ours():
             return endings.not_called(held.key)
         if held.is_past_deadline():
-            return endings.past_deadline(held.key, held.terms, State.RUNNING)
+            return self._late(held, spec)
         called_at = held.begin_call()
         held.resumable = held.claim.work is not None
         course = held.course
@@ -220,12 +223,21 @@ class Driver:
         step = endings.answered(held.key, held.terms, answer, _ms_since(called_at), course.report)
         return replace(step, cache_seconds=spec.cache_seconds) if step.after is State.SUCCEEDED else step
 
+    def _late(self, held: Held, spec: RunSpec) -> Transition:
+        """The end of a job whose deadline passed between its attempt and the call."""
+        if held.claim.work is None:
+            return endings.past_deadline(held.key, held.terms, State.RUNNING)
+        self._runner.stop_work(spec, held.course)
+        return endings.stopped_at_deadline(held.key, held.terms, State.RUNNING, 0, held.course)
+
     async def _conclude(self, held: Held, step: Transition) -> None:
         """Writes a step of the job, and passes it on to whom it concerns."""
         job = await self._outcomes.do(step)
         if job is None and step.before is State.RUNNING and not step.ends:
-            step = endings.canceled_instead(step, held.terms)
+            step = endings.canceled_instead(step, held.terms, held.claim.work is not None)
             job = await self._outcomes.do(step)
+            if job:
+                self._abandoned.take(job)
         if job is None:
             log.warning("outcome_refused", job_id=held.job.job_id, fence=held.job.fence, after=step.after)
             return

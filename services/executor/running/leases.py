@@ -9,6 +9,7 @@ from scrip.catalog.v1 import catalog_pb2
 
 from services.executor import mapping
 from services.executor.patience import Patience
+from services.executor.providers.begun import begun_of
 from services.executor.providers.course import Course
 from services.executor.providers.health import Visit
 from services.executor.rules.jobs import Terms
@@ -143,6 +144,7 @@ class Leases:
         held = Held(claim, mapping.terms_of(quote), quote.limits.timeout_ms / 1000, sent_at + self.seconds)
         if claim.work:
             held.call_until = sent_at + claim.work.seconds_left
+            held.course.submitted = begun_of(claim.work).submitted
         self._held[held.key] = held
         return held
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from services.executor.providers.answers import ProviderCall
-from services.executor.providers.begun import Begun
+from services.executor.providers.begun import Begun, begun_of
 from services.executor.providers.calls import Providers
 from services.executor.providers.cancels import Cancels
 from services.executor.providers.client import NoAnswerError
@@ -56,7 +56,7 @@ class Runner:
             spec.retry is Retry.SAFE,
             spec.units,
             spec.misfit,
-            begun=Begun(claim.work.provider_request_id, claim.work.answer_json) if claim.work else None,
+            begun=begun_of(claim.work) if claim.work else None,
             keep=functools.partial(keep, held),
             visit=visit,
             course=held.course,

@@ -55,6 +55,7 @@ class Job:
     wished_key_id: str
     wished_reason: str
     indeterminate_at: datetime | None
+    inspections: int
 
     def __post_init__(self) -> None:
         self.priority = Priority(self.priority)

@@ -48,6 +48,12 @@ async def keep(pool: Pool, beginnings: Sequence[Beginning]) -> list[bool]:
         return [row is not None for row in await each(connection, _KEEP, [asdict(item) for item in beginnings])]
 
 
+async def begun(pool: Pool, job_ids: Sequence[str]) -> dict[str, Work]:
+    """`of`, by itself."""
+    async with pool.connection() as connection:
+        return await of(connection, job_ids)
+
+
 async def of(connection: Connection, job_ids: Sequence[str]) -> dict[str, Work]:
     """The work of those jobs that have some, by job id."""
     found = await connection.execute(_OF, (list(job_ids),))

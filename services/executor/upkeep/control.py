@@ -9,6 +9,7 @@ from services.executor.running.leases import Leases
 from services.executor.store import wishes as store
 from services.executor.store.rows import Job
 from services.executor.store.wishes import Decide, Decision, Standing
+from services.executor.upkeep.abandoned import Abandoned
 from services.executor.upkeep.settlement import Settler
 from services.executor.waking import CANCEL_SUBJECT
 from services.runtime import logs
@@ -23,12 +24,20 @@ class Control:
     """One a process."""
 
     def __init__(
-        self, pool: Pool, event_log: EventLog, leases: Leases, settler: Settler, watches: Watches, broker: Broker
+        self,
+        pool: Pool,
+        event_log: EventLog,
+        leases: Leases,
+        settler: Settler,
+        abandoned: Abandoned,
+        watches: Watches,
+        broker: Broker,
     ) -> None:
         self._pool = pool
         self._log = event_log
         self._leases = leases
         self._settler = settler
+        self._abandoned = abandoned
         self._watches = watches
         self._broker = broker
 
@@ -63,4 +72,6 @@ class Control:
             meters.moved(job)
             self._watches.tell(job)
             self._settler.take(job)
+            if job.state is State.CANCELED:
+                self._abandoned.take(job)
         return decided

@@ -15,6 +15,7 @@ from services.executor.rules.jobs import State, Transition
 from services.executor.store import due
 from services.executor.store.due import Quoted
 from services.executor.store.rows import Job
+from services.executor.upkeep.abandoned import Abandoned
 from services.executor.upkeep.settlement import Settler
 from services.runtime import logs
 from services.runtime.event_log import EventLog
@@ -36,6 +37,7 @@ class Due:
         lease_seconds: float,
         indeterminate_seconds: float,
         settler: Settler,
+        abandoned: Abandoned,
         watches: Watches,
         arrived: Callable[[], None],
     ) -> None:
@@ -44,6 +46,7 @@ class Due:
         self._lease_seconds = lease_seconds
         self._indeterminate_seconds = indeterminate_seconds
         self._settler = settler
+        self._abandoned = abandoned
         self._watches = watches
         self._arrived = arrived
         self._patience = Patience("database (what is due)")
@@ -86,6 +89,7 @@ class Due:
             meters.moved(job)
             self._watches.tell(job)
             self._settler.take(job)
+            self._abandoned.take(job)
 
 
 def late_step(quoted: Quoted) -> Transition:

@@ -8,6 +8,7 @@ from services.executor.rules import endings
 from services.executor.rules.jobs import Transition, after_lost_attempt, after_lost_look
 from services.executor.store import lost
 from services.executor.store.lost import Lost
+from services.executor.upkeep.abandoned import Abandoned
 from services.executor.upkeep.settlement import Settler
 from services.runtime import clock, logs
 from services.runtime.event_log import EventLog
@@ -23,12 +24,19 @@ class Reaper:
     """Every executor runs one; a job is moved by whoever finds it first."""
 
     def __init__(
-        self, pool: Pool, event_log: EventLog, lease_seconds: float, settler: Settler, watches: Watches
+        self,
+        pool: Pool,
+        event_log: EventLog,
+        lease_seconds: float,
+        settler: Settler,
+        abandoned: Abandoned,
+        watches: Watches,
     ) -> None:
         self._pool = pool
         self._log = event_log
         self._lease_seconds = lease_seconds
         self._settler = settler
+        self._abandoned = abandoned
         self._watches = watches
         self._patience = Patience("database (leases of others)")
         self._quiet_until = 0.0
@@ -60,6 +68,7 @@ class Reaper:
             self._watches.tell(job)
             if job.has_ended:
                 self._settler.take(job)
+                self._abandoned.take(job)
         return len(moved)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.executor.providers import calls, circuit, hosts
+from services.executor.providers import circuit, conversation, hosts
 from services.executor.providers.answers import ProviderCall
 from services.executor.providers.begun import ANSWER_BYTES_MAX, Begun
 from services.executor.providers.calls import Providers
@@ -89,7 +89,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             script.waits.append(seconds)
             return False
 
-        monkeypatch.setattr(calls.asyncio, "sleep", note)
+        monkeypatch.setattr(conversation.asyncio, "sleep", note)
         monkeypatch.setattr(Signal, "wait", not_called_back)
         monkeypatch.setattr(hosts, "public_address", somewhere)
         client = Client({}, httpx.MockTransport(script))
@@ -244,7 +244,7 @@ async def test_work_under_way_is_not_given_up(run: Any) -> None:
     script = Script(said(id="1", status="new"), *away, said(status="done", text="x"))
     answer = await run(script, {"poll": POLL})
     assert json.loads(answer.output_json) == {"text": "x"}
-    assert max(script.waits) <= calls.POLL_SECONDS_MAX * 1.5
+    assert max(script.waits) <= conversation.POLL_SECONDS_MAX * 1.5
 
 
 async def test_what_was_begun_is_kept_before_it_is_looked_at(run: Any) -> None:
