@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import pytest
 from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 
 from services.cli.local import nats
+from services.executor.output_contents import OutputContents
 from services.executor.running.inputs import InputGoneError, Inputs
 from services.executor.store.rows import Claim, StoredFile
 from services.runtime import ids, lifecycle
@@ -143,6 +145,8 @@ async def test_a_job_waits_for_the_object_store(saga: Saga, objects: Objects, na
     assert samples.TEXT in json.loads(job.output_json)["text"]
 
 
+# Only uploaded files are asked for.
+NO_OUTPUTS = cast("OutputContents", None)
 WRONG: list[tuple[str, dict[str, object], str]] = [
     ("too large", {"size_bytes": 64 * 1024 * 1024 + 1}, "INPUT_TOO_LARGE"),
     ("less than nothing", {"size_bytes": -1}, "REQUEST_INVALID"),
@@ -172,7 +176,7 @@ def claim(*sizes: int) -> Claim:
 
 async def test_stored_files_in_memory_are_bounded_over_all_calls(objects: Objects) -> None:
     """Who finds no room waits in turn; one that gives up waiting lets the next one in."""
-    inputs = Inputs(objects, 100)
+    inputs = Inputs(objects, NO_OUTPUTS, 100)
     order: list[str] = []
 
     async def use(name: str, size: int, until: asyncio.Event) -> None:
@@ -203,7 +207,7 @@ async def test_stored_files_in_memory_are_bounded_over_all_calls(objects: Object
 async def test_a_files_content_is_with_the_claim_only_while_it_runs(objects: Objects) -> None:
     """What came inline stays."""
     stored = await store(objects, b"abc")
-    inputs = Inputs(objects, 100)
+    inputs = Inputs(objects, NO_OUTPUTS, 100)
     held = claim(3)
     held.stored["0"] = StoredFile("file_1", 3, stored.digest)
     held.files["x"] = b"x"

@@ -37,6 +37,8 @@ SENDS_MAX = 3
 POLL_SECONDS_MAX = 15.0
 POLL_GROWTH = 1.2
 REQUEST_ID_CHARACTERS_MAX = 200
+# Answers of more are read on a thread, so that no other call waits meanwhile.
+THREAD_BYTES_MIN = 256 * 1024
 
 
 class _Ended(Exception):
@@ -131,7 +133,7 @@ class _Conversation:
         for name, expression in plan.response.fetch.items():
             found = evaluate(expression, context)
             context["files"][name] = await downloaded(self._client, name, found, hosts_of(plan))
-        answer = output_of(self._call, context)
+        answer = await asyncio.to_thread(output_of, self._call, context)
         if answer.answer is Answer.OUTPUT and self._call.units:
             units, self.usage = used(self._call, context)
             return replace(answer, units=units)
@@ -162,7 +164,7 @@ class _Conversation:
                 if not may_repeat or not self._asks_again(count):
                     raise
             else:
-                failure = self._read(response, read)
+                failure = await self._read(response, read)
                 if failure is None:
                     return
                 again = failure.means == "retry" and (may_repeat or failure.nothing_done)
@@ -184,7 +186,7 @@ class _Conversation:
         try:
             return await streaming.received(self._client, request, self._call, stream)
         except StreamCutError as cut:
-            self._read(cut.response, self._plan.response.read)
+            await self._read(cut.response, self._plan.response.read)
             raise
 
     async def _keep(self) -> None:
@@ -217,7 +219,7 @@ class _Conversation:
             except (NotSentError, NoAnswerError):
                 pass
             else:
-                failure = self._read(response, read)
+                failure = await self._read(response, read)
                 if failure is None:
                     return
                 if failure.means != "retry":
@@ -225,13 +227,13 @@ class _Conversation:
                 pause = retry_after(response, count)
             await asyncio.sleep(pause)
 
-    def _read(self, response: Response, read: str) -> Failure | None:
+    async def _read(self, response: Response, read: str) -> Failure | None:
         """Takes an answer into the context; answers what went wrong, where it says so."""
         self.status = response.status
         self._context |= {
             "status": response.status,
             "headers": dict(response.headers),
-            "body": body_of(response, read),
+            "body": await _body(response, read),
         }
         if response.streamed:
             self._context |= {"text": response.streamed.text, "stopped": response.streamed.stopped}
@@ -271,3 +273,10 @@ class _Conversation:
     def _said(self, expression: str) -> str:
         said = evaluate(expression, self._context) if expression else None
         return said if isinstance(said, str) else errors.said_by(self._context)
+
+
+async def _body(response: Response, read: str) -> Any:
+    """The body, as `read` says; raises UnreadableError."""
+    if len(response.content) < THREAD_BYTES_MIN:
+        return body_of(response, read)
+    return await asyncio.to_thread(body_of, response, read)

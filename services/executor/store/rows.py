@@ -55,6 +55,9 @@ class Job:
     wished_key_id: str
     wished_reason: str
     indeterminate_at: datetime | None
+    content_expires_at: datetime | None
+    """From when input, output and files are removed; None until it is settled."""
+    content_removed_at: datetime | None
 
     def __post_init__(self) -> None:
         self.priority = Priority(self.priority)
