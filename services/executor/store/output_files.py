@@ -54,7 +54,8 @@ UPDATE output_file SET takes = takes + 1, held_until = clock_timestamp() + %(hol
 RETURNING file_id, account_id, size_bytes, digest, takes
 """
 _MOVED = """
-UPDATE output_file SET data = NULL WHERE file_id = %s AND takes = %s AND data IS NOT NULL AND state <> 'DELETING'
+UPDATE output_file SET data = NULL, held_until = clock_timestamp()
+ WHERE file_id = %s AND takes = %s AND data IS NOT NULL AND state <> 'DELETING'
 """
 _LET_GO = "UPDATE output_file SET held_until = clock_timestamp() WHERE file_id = %s AND takes = %s"
 _GIVE_UP = f"""
