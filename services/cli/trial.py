@@ -71,13 +71,26 @@ class Trial:
         plan = self.spec.http
         if plan is None:
             contents = {name: file.data for name, file in self.files.items()}
-            call = ToolCall(self.spec.handler, json.dumps(self.value).encode(), contents, dict(self.spec.pointers))
+            call = ToolCall(
+                self.spec.handler,
+                json.dumps(self.value).encode(),
+                contents,
+                dict(self.spec.pointers),
+                file_places=self.spec.file_places,
+            )
             return await asyncio.to_thread(run_tool, call)
         client = Client({})
         spec = self.spec
         course = Course(meter=spec.meter(json.dumps(self.value).encode(), Terms(0, self.tariff)))
         asked = ProviderCall(
-            plan, self.value, self.files, spec.retry is Retry.SAFE, spec.units, spec.misfit, course=course
+            plan,
+            self.value,
+            self.files,
+            spec.retry is Retry.SAFE,
+            spec.units,
+            spec.misfit,
+            course=course,
+            file_places=spec.file_places,
         )
         try:
             async with asyncio.timeout(self.manifest.limits.timeout_ms / 1000):
