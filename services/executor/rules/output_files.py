@@ -76,7 +76,7 @@ def _places(schema: Any, at: Place) -> Iterator[Place]:
 
 def name_of(pointer: str, media_type: str) -> str:
     """What people call the file: `images-0.png`, after where it stands and what it is."""
-    stem = _NOT_IN_NAMES.sub("-", pointer).strip("-")[:_NAME_CHARACTERS_MAX]
+    stem = _NOT_IN_NAMES.sub("-", pointer).strip("-.")[:_NAME_CHARACTERS_MAX]
     return f"{stem or 'file'}{mimetypes.guess_extension(media_type) or ''}"
 
 
