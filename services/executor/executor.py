@@ -84,7 +84,7 @@ class Executor:
         reconciler = Reconciler(pool, reservations, config.reconcile_seconds)
         intake = Intake(pool, event_log, dispatcher, keeper, broker, config.lease_seconds)
         availability = Availability(executor_id, to.catalog, specs, health, pool, to.tool_processes)
-        control = Control(pool, event_log, leases, settler, watches, broker)
+        control = Control(pool, event_log, specs, leases, settler, watches, broker)
         due = Due(
             *(pool, event_log, config.lease_seconds, config.indeterminate_seconds),
             *(settler, watches, dispatcher.poke),

@@ -2,10 +2,13 @@
 
 import hashlib
 import io
+import json
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from PIL import Image
+from scrip.catalog.v1 import catalog_pb2
 
 from services.cli.local import nats
 from services.runtime import ids
@@ -113,3 +116,89 @@ async def test_a_tools_file_is_read_and_used_wherever_it_is(fragile: System, nat
     await fragile.services.restart("executor")
     await eventually(lambda: made.row("file_id") is None, 20)
     assert await objects(fragile) == 0
+
+
+async def test_files_are_read_and_deleted_over_grpc_too(system: System) -> None:
+    """Those that were uploaded, and those that tools made; another account finds neither."""
+    made = await make(system)
+    content = ids.random_bytes(700_001)
+    upload = await system.client.post(
+        "/v1/files?name=a.bin", content=content, headers=made.account.headers | {"Content-Type": "a/b"}
+    )
+    other = await system.account()
+    async with system.grpc(made.account) as caller, system.grpc(other) as stranger:
+        for file_id, expected in (
+            (upload.json()["file_id"], content),
+            (made.named.removeprefix("file:"), await made.content()),
+        ):
+            first, *rest = [message async for message in caller.stream("DownloadFile", file_id=file_id)]
+            assert b"".join(message.data for message in rest) == expected
+            assert (first.file.file_id, first.file.size_bytes) == (file_id, len(expected))
+            assert first.file.digest == hashlib.sha256(expected).hexdigest()
+            assert first.file.created_at.ToDatetime() < first.file.expires_at.ToDatetime()
+            for method in ("DownloadFile", "DeleteFile"):
+                assert (await stranger.refused(method, file_id=file_id)).reason == "FILE_NOT_FOUND"
+            await caller.call("DeleteFile", file_id=file_id)
+            for method in ("DownloadFile", "DeleteFile"):
+                assert (await caller.refused(method, file_id=file_id)).reason == "FILE_NOT_FOUND"
+
+
+async def test_a_file_of_an_output_is_given_to_the_next_tool_over_grpc(system: System) -> None:
+    """In the JSON, and as a file beside it."""
+    made = await make(system)
+    part = catalog_pb2.InputFile(property="image", file_id=made.named.removeprefix("file:"))
+    async with system.grpc(made.account) as caller:
+        for given in (
+            {"input_json": json.dumps({"image": made.named}).encode()},
+            {"input_json": b"{}", "files": [part]},
+        ):
+            job = await caller.execute(ids.uuid7(), tool="image-info", **given)
+            assert json.loads(job.output_json)["width"] == 2 * SIDE, job.error
+
+
+async def test_an_uploaded_file_is_deleted(system: System) -> None:
+    """At once, and for good; another account cannot."""
+    account, other = await system.account(), await system.account()
+    headers = account.headers | {"Content-Type": "text/plain"}
+    path = (await system.client.post("/v1/files", content=b"abc", headers=headers)).headers["location"]
+    assert problem(await system.client.delete(path, headers=other.headers)) == (404, "FILE_NOT_FOUND")
+    assert (await system.client.delete(path, headers=account.headers)).status_code == 204
+    for answer in (await system.client.get(path, headers=headers), await system.client.delete(path, headers=headers)):
+        assert problem(answer) == (404, "FILE_NOT_FOUND")
+    assert system.services.query("gateway", "SELECT * FROM file WHERE account_id = %s", account.account_id) == []
+
+
+async def test_a_job_tells_when_its_contents_are_removed_and_stays(fragile: System) -> None:
+    """After that its output is null; its amounts stay, and its Idempotency-Key still leads to it."""
+    given = {"image": noise(), "width": 2 * SIDE}
+    account = await fragile.account()
+    await eventually(lambda: fragile.tool_is_available("resize-image"), 20)
+    first = (await fragile.execute(account, given, "resize-image", Idempotency_Key="k")).json()
+    path = f"/v1/jobs/{first['job_id']}"
+
+    async def job() -> dict[str, Any]:
+        answer = await fragile.client.get(path, headers=account.headers)
+        told: dict[str, Any] = answer.json()
+        return told
+
+    async def settled() -> dict[str, Any] | None:
+        told = await job()
+        return told if told["credits"]["settled"] else None
+
+    kept = await eventually(settled, 20)
+    days = datetime.fromisoformat(kept["content_expires_at"]) - datetime.fromisoformat(kept["finished_at"])
+    assert timedelta(days=30) <= days < timedelta(days=30, minutes=1)
+    fragile.services.query("executor", "UPDATE job SET content_expires_at = now() RETURNING job_id")
+    fragile.services.kill("executor")
+    await fragile.services.restart("executor")
+    await eventually(lambda: fragile.services.query("executor", "SELECT * FROM output_file") == [], 40)
+    told = await job()
+    assert (told["status"], told["output"]) == ("SUCCEEDED", None)
+    assert told["credits"] == kept["credits"]
+    assert len(told["attempts"]) == 1
+    again = await fragile.execute(account, given, "resize-image", Idempotency_Key="k")
+    assert (again.status_code, again.json()["job_id"], again.json()["output"]) == (200, first["job_id"], None)
+    assert again.headers["idempotent-replayed"] == "true"
+    file_id = str(first["output"]["image"]).removeprefix("file:")
+    gone = await fragile.client.get(f"/v1/files/{file_id}", headers=account.headers)
+    assert problem(gone) == (404, "FILE_NOT_FOUND")

@@ -22,6 +22,7 @@ FILE_FORMAT = "scrip-file"
 MEDIA_TYPE_DEFAULT = "application/octet-stream"
 _ID_CHARACTERS = 26
 _ID = re.compile(r"out_[a-z2-7]{26}", re.ASCII)
+_STEP_CHARACTERS = 4 * 256 * 1024
 _NAME_CHARACTERS_MAX = 100
 _NOT_IN_NAMES = re.compile(r"[^\w.]+")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}", re.ASCII)
@@ -88,11 +89,17 @@ def of_data_url(value: Any) -> Content | None:
     media_type, *parameters = (part.strip().lower() for part in header.split(";"))
     try:
         if "base64" in parameters:
-            return media_type, base64.b64decode(text, validate=True)
+            return media_type, _decoded(text)
         return media_type, unquote_to_bytes(text)
     except ValueError:
         # Whoever gets it can make no more of it than we can.
         return None
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes of base64, made step by step, so that other threads come to their turn; raises ValueError."""
+    steps = range(0, len(text), _STEP_CHARACTERS)
+    return b"".join(base64.b64decode(text[at : at + _STEP_CHARACTERS], validate=True) for at in steps)
 
 
 def split(

@@ -10,6 +10,7 @@ from services.executor.patience import Patience
 from services.executor.store import contents
 from services.runtime import logs
 from services.runtime.errors import Refusal
+from services.runtime.lifecycle import Signal
 from services.runtime.postgres import Pool, outage_refused
 
 log = logs.get("retention")
@@ -27,6 +28,8 @@ class Retention:
     def __init__(self, pool: Pool, output_contents: OutputContents) -> None:
         self._pool = pool
         self._output_contents = output_contents
+        # Poked when jobs have left their files.
+        self._left = Signal()
         self._jobs = Patience("database (contents)", most_seconds=LOOK_SECONDS)
         self._files = Patience("object store (deletions)", most_seconds=LOOK_SECONDS)
 
@@ -42,6 +45,7 @@ class Retention:
             self._jobs.worked()
             if removed:
                 log.info("contents_removed", jobs=removed)
+                self._left.poke()
             await asyncio.sleep(PAUSE_SECONDS if removed == JOBS_MAX else LOOK_SECONDS)
 
     async def delete_files(self) -> None:
@@ -53,4 +57,4 @@ class Retention:
                 await asyncio.sleep(self._files.failed(refusal))
                 continue
             self._files.worked()
-            await asyncio.sleep(PAUSE_SECONDS if deleted == FILES_MAX else LOOK_SECONDS)
+            await self._left.wait(PAUSE_SECONDS if deleted == FILES_MAX else LOOK_SECONDS)
