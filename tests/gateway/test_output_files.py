@@ -12,7 +12,8 @@ from scrip.catalog.v1 import catalog_pb2
 
 from services.cli.local import nats
 from services.runtime import ids
-from services.runtime.topology import OUTPUTS_BUCKET
+from services.runtime.objects import PIECE_BYTES
+from services.runtime.topology import OUTPUTS_BUCKET, object_stream
 from tests.gateway.conftest import Account, System, problem
 from tests.harness.stack import data_url
 from tests.harness.waiting import eventually
@@ -76,13 +77,18 @@ async def make(system: System) -> Made:
     return Made(system, account, answer.json())
 
 
+async def has_objects(system: System, messages: int) -> bool:
+    """Whether the object store of outputs has so many messages."""
+    return await objects(system) == messages
+
+
 async def objects(system: System) -> int:
     """How many messages the object store of outputs has."""
     import nats as client
 
     connection = await client.connect(system.services.nats_url)
     try:
-        return (await connection.jetstream().stream_info(f"OBJ_{OUTPUTS_BUCKET}")).state.messages
+        return (await connection.jetstream().stream_info(object_stream(OUTPUTS_BUCKET))).state.messages
     finally:
         await connection.close()
 
@@ -116,6 +122,25 @@ async def test_a_tools_file_is_read_and_used_wherever_it_is(fragile: System, nat
     await fragile.services.restart("executor")
     await eventually(lambda: made.row("file_id") is None, 20)
     assert await objects(fragile) == 0
+
+
+async def test_an_executor_that_dies_over_a_move_loses_nothing(fragile: System, nats_server: nats.Server) -> None:
+    """The object was there, and the row did not say so: another one is made, and the first is not left."""
+    nats_server.kill()
+    made = await make(fragile)
+    content = await made.content()
+    fragile.services.kill("executor")
+    nats_server.start()
+    await fragile.services.start_to_crash("executor", "executor.object_put")
+    await fragile.services.crashed("executor")
+    assert made.row("data IS NOT NULL, takes") == (True, 1)
+    await fragile.services.restart("executor")
+    assert await made.content() == content
+    fragile.services.query("executor", "UPDATE output_file SET held_until = now() RETURNING file_id")
+    await eventually(lambda: made.row("data IS NULL, takes") == (True, 2), 20)
+    assert await made.content() == content
+    pieces = -(-len(content) // PIECE_BYTES)
+    await eventually(lambda: has_objects(fragile, pieces + 1))
 
 
 async def test_files_are_read_and_deleted_over_grpc_too(system: System) -> None:

@@ -2,7 +2,8 @@
 
 from services.runtime.postgres import Pool
 
-# Files of outputs are left to themselves, since others may need them longer.
+# Files of outputs are left to themselves, since others may need them longer; locked in the order of their ids, as by
+# those who use them.
 _REMOVE = """
 WITH expired AS MATERIALIZED (
     SELECT job_id FROM job
@@ -15,9 +16,11 @@ removed AS (
     RETURNING job.job_id),
 inputs AS (DELETE FROM job_file USING expired WHERE job_file.job_id = expired.job_id),
 works AS (DELETE FROM work USING expired WHERE work.job_id = expired.job_id),
-outputs AS (
-    UPDATE output_file SET state = 'LEFT'
-      FROM expired WHERE output_file.job_id = expired.job_id AND output_file.state = 'WITH_JOB')
+outputs AS MATERIALIZED (
+    SELECT file_id FROM output_file JOIN expired USING (job_id)
+     WHERE output_file.state = 'WITH_JOB' ORDER BY file_id
+       FOR NO KEY UPDATE OF output_file),
+alone AS (UPDATE output_file SET state = 'LEFT' FROM outputs WHERE output_file.file_id = outputs.file_id)
 SELECT count(*) FROM removed
 """
 
