@@ -93,6 +93,8 @@ def get_job(api: Api, output: Output, job_id: str, folder: Path | None, of_any: 
       scrip jobs get job_abc --save pictures
       scrip jobs get job_abc --any --json
     """
+    if of_any and folder:
+        raise click.UsageError("--save is for jobs of the key's own account, whose files it can get.")
     path, role = _path_of(of_any)
     job = api.get(f"{path}/{quote(job_id, safe='')}", role)
     output.note(said_of(job))
