@@ -17,6 +17,9 @@ FINDINGS = Gauge("scrip_reconciler_findings", "Jobs and reservations that do not
 RECONCILED = Gauge(
     "scrip_reconciler_age_seconds", "Seconds since jobs and reservations were last compared, by any executor"
 )
+FILES_WAITING = Gauge(
+    "scrip_output_files_waiting", "Files of outputs that are to move to the object store, of all executors"
+)
 INDETERMINATE = Gauge("scrip_jobs_indeterminate", "Jobs whose outcome is not known, of all executors")
 INDETERMINATE_OLDEST = Gauge("scrip_jobs_indeterminate_oldest_seconds", "Seconds the oldest of them has been so")
 

@@ -41,6 +41,11 @@ class OutputContents:
             yield piece.data
             at += len(piece.data)
 
+    async def waiting(self) -> int:
+        """How many files have not moved yet."""
+        async with outage_refused():
+            return await output_files.waiting(self._pool)
+
     async def move_one(self) -> bool:
         """Moves one file that waits for it to the object store; False where none waits."""
         async with outage_refused():

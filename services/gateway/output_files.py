@@ -34,12 +34,13 @@ class OutputFiles:
         return {file.file_id: _file(file) for file in response.files}
 
     async def read(self, file: File) -> AsyncIterator[bytes]:
-        """The content; raises FILE_NOT_FOUND where the file is gone, before this returns."""
+        """The content; its first piece is read before this returns. Raises FILE_NOT_FOUND where the file is gone."""
         request = executor_pb2.ReadFileRequest(account_id=file.account_id, file_id=file.file_id)
         messages = self._executor.peer.stream(self._executor.stub.ReadFile, request, READ_SECONDS)
         # It says what the file is, which is known.
         await anext(messages)
-        return _data(messages)
+        first = await anext(messages, None)
+        return _data(first, messages)
 
     async def delete(self, account_id: str, file_id: str) -> None:
         """Lets nobody find a file any more; raises FILE_NOT_FOUND."""
@@ -61,7 +62,11 @@ def _file(message: executor_pb2.OutputFile) -> File:
     )
 
 
-async def _data(messages: AsyncGenerator[executor_pb2.ReadFileResponse, None]) -> AsyncIterator[bytes]:
+async def _data(
+    first: executor_pb2.ReadFileResponse | None, messages: AsyncGenerator[executor_pb2.ReadFileResponse, None]
+) -> AsyncIterator[bytes]:
     async with contextlib.aclosing(messages):
+        if first is not None:
+            yield first.data
         async for message in messages:
             yield message.data

@@ -148,7 +148,9 @@ async def test_a_file_moves_while_it_is_read(world: World) -> None:
     found = await world.files.get("acme", file.file_id)
     pieces = world.files.read(found)
     begun = await anext(pieces)
+    assert await world.contents.waiting() == 1
     assert await world.contents.move_one()
+    assert await world.contents.waiting() == 0
     assert begun + b"".join([piece async for piece in pieces]) == DATA
     assert world.query("SELECT data, takes FROM output_file") == [(None, 1)]
     assert await world.read(file) == DATA

@@ -100,12 +100,21 @@ async def test_a_tools_file_is_read_and_used_wherever_it_is(fragile: System, nat
     assert made.named.startswith("file:out_"), made.job
     content = await made.content()
     assert (await made.used())["width"] == 2 * SIDE
-    assert made.row("data IS NOT NULL") == (True,)
+    assert made.row("data IS NOT NULL, kept_until > now() + interval '47 hours'") == (True, True)
     nats_server.start()
     await eventually(lambda: made.row("data IS NULL") == (True,), 40)
     assert await made.content() == content
     assert (await made.used())["width"] == 2 * SIDE
     assert await objects(fragile) > 1
+    nats_server.kill()
+    away = await fragile.client.get(made.path, headers=made.account.headers)
+    assert problem(away) == (503, "UPSTREAM_UNAVAILABLE")
+    nats_server.start()
+
+    async def is_back() -> bool:
+        return (await fragile.client.get(made.path, headers=made.account.headers)).status_code == 200
+
+    await eventually(is_back, 30)
     other = await fragile.account()
     assert problem(await fragile.client.get(made.path, headers=other.headers)) == (404, "FILE_NOT_FOUND")
     assert problem(await fragile.execute(other, {"image": made.named}, "image-info")) == (404, "FILE_NOT_FOUND")

@@ -57,6 +57,7 @@ _MOVED = """
 UPDATE output_file SET data = NULL, held_until = clock_timestamp()
  WHERE file_id = %s AND takes = %s AND data IS NOT NULL AND state <> 'DELETING'
 """
+_WAITING = "SELECT count(*) FROM output_file WHERE data IS NOT NULL AND state <> 'DELETING'"
 _LET_GO = "UPDATE output_file SET held_until = clock_timestamp() WHERE file_id = %s AND takes = %s"
 _GIVE_UP = f"""
 UPDATE output_file AS file SET state = 'DELETING', kept_until = least(kept_until, clock_timestamp())
@@ -150,6 +151,13 @@ async def take(pool: Pool, hold: timedelta) -> Taken | None:
     async with pool.connection() as connection:
         row: Any = await (await connection.execute(_TAKE.encode(), {"hold": hold})).fetchone()
     return Taken(*row) if row else None
+
+
+async def waiting(pool: Pool) -> int:
+    """How many files have not moved yet."""
+    async with pool.connection() as connection:
+        row = await (await connection.execute(_WAITING)).fetchone()
+    return int(str(row[0])) if row else 0
 
 
 async def moved(pool: Pool, taken: Taken) -> bool:

@@ -5,6 +5,7 @@ Any executor does, whoever wrote them. While NATS is away they stay where they a
 
 import asyncio
 
+from services.executor import meters
 from services.executor.output_contents import OutputContents
 from services.executor.patience import Patience
 from services.runtime.broker import Broker
@@ -31,6 +32,7 @@ class Mover:
         """Moves for ever; outages are waited out."""
         while True:
             try:
+                meters.FILES_WAITING.set(await self._contents.waiting())
                 # Each take counts, so nothing is taken that could not be put anywhere.
                 more = self._broker.jetstream() is not None and await self._contents.move_one()
             except Refusal as refusal:
