@@ -37,8 +37,10 @@ TRANSCRIPT = {
 
 
 def deepgram(asked: Asked) -> Answer:
-    """Takes the sound as the body, whole."""
+    """Reads a text aloud, always the same; takes the sound as the body, whole."""
     assert asked.headers["authorization"] == f"Token {KEY}"
+    if asked.path.startswith("/v1/speak"):
+        return Answer(headers={"content-type": "audio/mpeg"}, body=SOUND)
     assert asked.headers["content-type"] == "audio/mpeg"
     assert asked.body == SOUND
     return Answer(body=json.dumps(TRANSCRIPT).encode())
@@ -89,6 +91,7 @@ class Given:
     property: str
     media_type: str
     content: bytes
+    file_id: str = "file_1"
 
     @property
     def digest(self) -> str:
@@ -96,7 +99,7 @@ class Given:
 
     def file(self, **members: object) -> catalog_pb2.InputFile:
         """As the gateway tells it."""
-        told = {"property": self.property, "media_type": self.media_type, "file_id": "file_1"}
+        told = {"property": self.property, "media_type": self.media_type, "file_id": self.file_id}
         return catalog_pb2.InputFile(**{**told, "size_bytes": len(self.content), "digest": self.digest, **members})
 
     async def begin(self, saga: Saga) -> str:
@@ -119,6 +122,27 @@ async def test_a_provider_is_sent_the_file(saga: Saga, objects: Objects, double:
     assert job.state == Job.STATE_SUCCEEDED, job.error
     assert json.loads(job.output_json)["text"] == "hello"
     assert len(double.asked) == 1
+
+
+async def test_what_one_provider_has_made_another_is_sent(saga: Saga, double: Double) -> None:
+    """It is told piece by piece, to its account alone; deleted, it is nobody's input any more."""
+    made = await saga.settled("acme", await saga.begin("acme", {"text": "Hello"}, "tts-deepgram"))
+    file_id = json.loads(made.output_json)["audio"].removeprefix("file:")
+    request = executor_pb2.ReadFileRequest(account_id="acme", file_id=file_id)
+    first, *rest = [one async for one in saga.executor.stream(saga.executor_stub.ReadFile, request, 20)]
+    assert (first.file.job_id, first.file.pointer, first.file.name) == (made.job_id, "/audio", "audio.mp3")
+    assert b"".join(one.data for one in rest) == SOUND
+    given = replace(AUDIO, file_id=file_id)
+    job = await saga.settled("acme", await given.begin(saga))
+    assert json.loads(job.output_json)["text"] == "hello", job.error
+    assert len(double.asked) == 2
+    request.account_id = "other"
+    with pytest.raises(Refusal, match="FILE_NOT_FOUND"):
+        await anext(saga.executor.stream(saga.executor_stub.ReadFile, request, 20))
+    delete = executor_pb2.DeleteFileRequest(account_id="acme", file_id=file_id)
+    await saga.executor.call(saga.executor_stub.DeleteFile, delete)
+    gone = await saga.settled("acme", await given.begin(saga))
+    assert (gone.error.reason, gone.captured_micros) == ("INPUT_EXPIRED", 0)
 
 
 async def test_a_job_whose_file_is_gone_costs_nothing(saga: Saga, objects: Objects, double: Double) -> None:

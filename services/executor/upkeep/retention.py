@@ -19,7 +19,7 @@ JOBS_MAX = 100
 FILES_MAX = 20
 LOOK_SECONDS = 30.0
 # What has more to do goes on soon, but leaves the database to jobs in between.
-PAUSE_SECONDS = 0.2
+PAUSE_SECONDS = 0.05
 
 
 class Retention:
@@ -35,18 +35,23 @@ class Retention:
 
     async def remove_contents(self) -> None:
         """Contents of jobs, for ever; outages are waited out."""
+        batch = JOBS_MAX
         while True:
             try:
                 async with outage_refused():
-                    removed = await contents.remove(self._pool, JOBS_MAX)
+                    removed = await contents.remove(self._pool, batch)
             except Refusal as refusal:
+                # It may have been too much at once: a job's contents may have megabytes, and a statement ten seconds.
+                batch = max(batch // 2, 1)
                 await asyncio.sleep(self._jobs.failed(refusal))
                 continue
             self._jobs.worked()
+            has_more = removed == batch
+            batch = min(batch * 2, JOBS_MAX)
             if removed:
                 log.info("contents_removed", jobs=removed)
                 self._left.poke()
-            await asyncio.sleep(PAUSE_SECONDS if removed == JOBS_MAX else LOOK_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS if has_more else LOOK_SECONDS)
 
     async def delete_files(self) -> None:
         """Files of outputs, for ever; outages are waited out."""
