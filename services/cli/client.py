@@ -170,6 +170,8 @@ class Answer:
 
 def read_answer(response: httpx.Response) -> Answer:
     """The answer, or what it means that there is none: Refused, Unreachable."""
+    if response.status_code == httpx.codes.NO_CONTENT:
+        return Answer(response.status_code, {})
     try:
         body = response.json()
     except ValueError:

@@ -74,7 +74,13 @@ class Trial:
         plan = self.spec.http
         if plan is None:
             contents = {name: file.data for name, file in self.files.items()}
-            call = ToolCall(self.spec.handler, json.dumps(self.value).encode(), contents, dict(self.spec.pointers))
+            call = ToolCall(
+                self.spec.handler,
+                json.dumps(self.value).encode(),
+                contents,
+                dict(self.spec.pointers),
+                file_places=self.spec.file_places,
+            )
             return await asyncio.to_thread(run_tool, call)
         client = Client({})
         spec = self.spec
@@ -88,6 +94,7 @@ class Trial:
             spec.misfit,
             course=course,
             job_id=self.job_id,
+            file_places=spec.file_places,
         )
         try:
             async with asyncio.timeout(self.manifest.limits.timeout_ms / 1000):

@@ -88,6 +88,8 @@ def _tell_answer(output: Output, trial: Trial, answer: ToolAnswer) -> None:
         detail = f"{answer.message}" + (f" ({answer.detail})" if answer.detail else "")
         raise refused(answer.reason or answer.answer.upper(), detail)
     made = json.loads(answer.output_json)
+    for file in answer.output_files:
+        output.note(f"{file.pointer} is a file: {file.media_type}, {len(file.data):,} bytes.")
     if output.as_json:
         output.json_object({"output": made, "units": trial.tariff.named(answer.units or {})})
     else:

@@ -1,11 +1,15 @@
 """An executor, put together: the one place where its parts meet."""
 
+from datetime import timedelta
+
 from scrip.executor.v1 import events_pb2
 
 from services.executor import events, meters
 from services.executor.connections import Connections
 from services.executor.following.live import Live
 from services.executor.following.watch import Watches
+from services.executor.output_contents import OutputContents
+from services.executor.output_files import OutputFiles
 from services.executor.providers.calls import Providers
 from services.executor.providers.cancels import Cancels
 from services.executor.providers.health import Health
@@ -27,15 +31,17 @@ from services.executor.upkeep.control import Control
 from services.executor.upkeep.due import Due
 from services.executor.upkeep.inspector import Inspector
 from services.executor.upkeep.keeper import Keeper
+from services.executor.upkeep.mover import Mover
 from services.executor.upkeep.reaper import Reaper
 from services.executor.upkeep.reconciler import Reconciler
 from services.executor.upkeep.reservations import Reservations
+from services.executor.upkeep.retention import Retention
 from services.executor.upkeep.settlement import Settler
 from services.executor.waking import CANCEL_SUBJECT, CATALOG_SUBJECT, WAKE_SUBJECT, listen
 from services.runtime.event_log import EventLog
 from services.runtime.objects import Objects
 from services.runtime.relay import Relay
-from services.runtime.topology import FILES_BUCKET, HOOK_SUBJECT
+from services.runtime.topology import FILES_BUCKET, HOOK_SUBJECT, OUTPUTS_BUCKET
 
 DRAIN_SECONDS = 10.0
 FLUSH_SECONDS = 2.0
@@ -53,25 +59,29 @@ class Executor:
         secrets = Secrets(config.secrets_dir, config.secrets)
         specs = RunSpecs(to.catalog, secrets)
         leases = Leases(pool, config.lease_seconds)
-        settler = Settler(pool, event_log, reservations, watches)
+        content = timedelta(days=config.job_content_days)
+        settler = Settler(pool, event_log, reservations, watches, content)
         health = Health(config.provider_concurrency)
         admission = Admission(reservations, specs, health)
         cancels = Cancels(to.client, secrets)
         abandoned = Abandoned(pool, specs, cancels)
         hooks = Hooks(config.webhook_url)
         providers = Providers(to.client, secrets, hooks)
+        output_contents = OutputContents(pool, Objects(broker, OUTPUTS_BUCKET))
+        mover = Mover(output_contents, broker)
         driver = Driver(
             executor_id,
             pool,
             event_log,
             leases,
-            Inputs(Objects(broker, FILES_BUCKET), config.files_memory_mb * 1024 * 1024),
+            Inputs(Objects(broker, FILES_BUCKET), output_contents, config.files_memory_mb * 1024 * 1024),
             Runner(to.tool_processes, providers, cancels),
             admission,
             settler,
             abandoned,
             watches,
             live,
+            mover,
         )
         dispatcher = Dispatcher(executor_id, pool, leases, to.tool_processes, admission, driver)
         keeper = Keeper(pool, reservations)
@@ -79,12 +89,15 @@ class Executor:
         reconciler = Reconciler(pool, reservations, config.reconcile_seconds)
         intake = Intake(pool, event_log, dispatcher, keeper, broker, config.lease_seconds)
         availability = Availability(executor_id, to.catalog, specs, health, pool, to.tool_processes)
-        control = Control(pool, event_log, leases, settler, abandoned, watches, broker)
+        control = Control(pool, event_log, specs, leases, settler, abandoned, watches, broker)
         due = Due(
             *(pool, event_log, config.lease_seconds, config.indeterminate_seconds),
             *(settler, abandoned, watches, dispatcher.poke),
         )
-        inspector = Inspector(pool, event_log, config.lease_seconds, specs, health, providers, settler, watches)
+        inspector = Inspector(
+            *(pool, event_log, config.lease_seconds, specs, health, providers, settler, mover, watches)
+        )
+        retention = Retention(pool, output_contents)
         relay = Relay(pool, broker, "executor", events_pb2.EventBatch, event_log.appended)
         health.tell(room=(dispatcher.poke,), turns=(dispatcher.poke, availability.poke))
         meters.HELD.set_function(lambda: len(leases))
@@ -93,11 +106,13 @@ class Executor:
             pokes = {WAKE_SUBJECT: dispatcher.poke, CANCEL_SUBJECT: leases.poke, CATALOG_SUBJECT: availability.poke}
             await listen(broker, pokes, {HOOK_SUBJECT: hooks.called})
 
-        self.servicer = ExecutorServicer(pool, intake, control, watches, live, reconciler, event_log.appended)
+        files = OutputFiles(pool, output_contents, content)
+        self.servicer = ExecutorServicer(pool, intake, control, watches, live, files, reconciler, event_log.appended)
         self.loops = (
             *(*driver.loops, admission.run, dispatcher.run, intake.run, keeper.run, leases.run, settler.run),
             *(reaper.run, due.run, inspector.run, reconciler.run, relay.run, availability.run, be_woken),
             *(abandoned.run, watches.run, live.run, live.listen),
+            *(mover.run, retention.remove_contents, retention.delete_files),
         )
         self._leases = leases
         self._availability = availability

@@ -8,6 +8,8 @@ from scrip.ledger.v1 import ledger_pb2
 
 from services.executor.rules.findings import ADVICE, Kind, Report
 from services.executor.rules.jobs import Charge, Ending, State, Terms
+from services.executor.rules.output_files import name_of
+from services.executor.store.output_files import KeptFile
 from services.executor.store.rows import Attempt, Job
 from services.runtime.tariff import Rate, Tariff, Tier
 
@@ -20,7 +22,7 @@ _CHARGES = {
 
 _TIMES = (
     *("created_at", "started_at", "finished_at"),
-    *("run_after", "cancel_after", "cancel_requested_at", "indeterminate_at"),
+    *("run_after", "cancel_after", "cancel_requested_at", "indeterminate_at", "content_expires_at"),
 )
 
 
@@ -111,6 +113,23 @@ def attempt_message(attempt: Attempt) -> executor_pb2.Attempt:
     message.started_at.FromDatetime(attempt.started_at)
     if attempt.ended_at:
         message.ended_at.FromDatetime(attempt.ended_at)
+    return message
+
+
+def file_message(file: KeptFile) -> executor_pb2.OutputFile:
+    """A file of an output as callers see it."""
+    message = executor_pb2.OutputFile(
+        file_id=file.file_id,
+        account_id=file.account_id,
+        job_id=file.job_id,
+        pointer=file.pointer,
+        name=name_of(file.pointer, file.media_type),
+        media_type=file.media_type,
+        size_bytes=file.size_bytes,
+        digest=file.digest,
+    )
+    message.created_at.FromDatetime(file.created_at)
+    message.expires_at.FromDatetime(file.expires_at)
     return message
 
 

@@ -20,6 +20,9 @@ RECONCILED = Gauge(
 INSPECTIONS = Counter(
     "scrip_inspections_total", "Times a provider was asked what became of a job, by what was to be seen", ["sight"]
 )
+FILES_WAITING = Gauge(
+    "scrip_output_files_waiting", "Files of outputs that are to move to the object store, of all executors"
+)
 INDETERMINATE = Gauge("scrip_jobs_indeterminate", "Jobs whose outcome is not known, of all executors")
 INDETERMINATE_OLDEST = Gauge("scrip_jobs_indeterminate_oldest_seconds", "Seconds the oldest of them has been so")
 

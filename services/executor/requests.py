@@ -11,8 +11,8 @@ from scrip.executor.v1 import executor_pb2
 
 from services.executor import events
 from services.executor.rules.jobs import Priority, State, Wish
+from services.executor.rules.output_files import JSON_BYTES_MAX, is_file_id
 from services.executor.rules.wishes import Settling
-from services.executor.running.worker import OUTPUT_BYTES_MAX
 from services.executor.store.queries import Filter, Place
 from services.executor.store.rows import InputFile, Job, StoredFile
 from services.executor.store.submissions import Submission
@@ -26,6 +26,7 @@ INPUT_BYTES_MAX = 1024 * 1024
 FILES_BYTES_MAX = 3 * 1024 * 1024
 # A call is given its files in memory, so this is what it may have of those that are stored.
 STORED_BYTES_MAX = 64 * 1024 * 1024
+FILE_IDS_MAX = 100
 LABELS_MAX = 8
 TEXT_CHARACTERS_MAX = 128
 TIMEOUT_MS_MAX = 3_600_000
@@ -91,6 +92,12 @@ def submission_of(request: executor_pb2.SubmitJobRequest) -> Submission:
     )
 
 
+def files_of(request: executor_pb2.GetFilesRequest) -> tuple[str, list[str]]:
+    """Account and ids of the files asked for; raises REQUEST_INVALID."""
+    _check(len(request.file_ids) <= FILE_IDS_MAX, "file_ids", f"must be {FILE_IDS_MAX} at most")
+    return account_of(request.account_id), [file_id for file_id in request.file_ids if is_file_id(file_id)]
+
+
 def grace_of(request: executor_pb2.ReconcileJobsRequest) -> float | None:
     """Seconds; None where the request leaves it to us."""
     if not request.HasField("grace"):
@@ -137,7 +144,7 @@ def settling_of(request: executor_pb2.SettleJobRequest) -> Settling:
     _check(all(0 <= n <= UNITS_MAX for n in units.values()), "units", f"must be 0 to {UNITS_MAX} each")
     _check(state is State.SUCCEEDED or not request.output_json, "output_json", "belongs to a job that succeeded")
     output_json = request.output_json or b"{}"
-    _check_size("output_json", len(output_json), OUTPUT_BYTES_MAX)
+    _check_size("output_json", len(output_json), JSON_BYTES_MAX)
     _check(_is_object(output_json), "output_json", "must be a UTF-8 JSON object")
     wish = Wish(identity.actor(), request.key_id, request.reason)
     return Settling(request.job_id, state, units, output_json if state is State.SUCCEEDED else b"", wish)

@@ -9,6 +9,7 @@ from services.executor import mapping, requests
 from services.executor.following import executions
 from services.executor.following.live import Live
 from services.executor.following.watch import Watches
+from services.executor.output_files import OutputFiles
 from services.executor.rules import wishes
 from services.executor.rules.jobs import State
 from services.executor.running.intake import Intake
@@ -33,6 +34,7 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
         control: Control,
         watches: Watches,
         live: Live,
+        files: OutputFiles,
         reconciler: Reconciler,
         appended: Signal,
     ) -> None:
@@ -42,6 +44,7 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
         self._watches = watches
         self._reconciler = reconciler
         self._live = live
+        self._files = files
         self._appended = appended
 
     async def SubmitJob(  # noqa: N802 (the proto's name)
@@ -111,6 +114,30 @@ class ExecutorServicer(executor_pb2_grpc.ExecutorServiceServicer):
                 yield executor_pb2.WatchJobResponse(chunk=item)
             else:
                 yield executor_pb2.WatchJobResponse(job=item)
+
+    async def GetFiles(  # noqa: N802
+        self, request: executor_pb2.GetFilesRequest, _context: Context
+    ) -> executor_pb2.GetFilesResponse:
+        """Files of outputs that are there."""
+        account_id, file_ids = requests.files_of(request)
+        found = await self._files.find(account_id, file_ids, request.keep)
+        return executor_pb2.GetFilesResponse(files=map(mapping.file_message, found.values()))
+
+    async def ReadFile(  # noqa: N802
+        self, request: executor_pb2.ReadFileRequest, _context: Context
+    ) -> AsyncIterator[executor_pb2.ReadFileResponse]:
+        """What a file is, and its content."""
+        file = await self._files.get(requests.account_of(request.account_id), request.file_id)
+        yield executor_pb2.ReadFileResponse(file=mapping.file_message(file))
+        async for data in self._files.read(file):
+            yield executor_pb2.ReadFileResponse(data=data)
+
+    async def DeleteFile(  # noqa: N802
+        self, request: executor_pb2.DeleteFileRequest, _context: Context
+    ) -> executor_pb2.DeleteFileResponse:
+        """Nobody finds the file any more."""
+        await self._files.delete(requests.account_of(request.account_id), request.file_id)
+        return executor_pb2.DeleteFileResponse()
 
     async def ReconcileJobs(  # noqa: N802
         self, request: executor_pb2.ReconcileJobsRequest, _context: Context

@@ -56,6 +56,12 @@ class Settings(ServiceSettings):
     files_memory_mb: int = Field(
         default=256, ge=64, description="memory for stored files of inputs, over all calls at one time, MiB"
     )
+    job_content_days: int = Field(
+        default=30,
+        ge=1,
+        le=3_650,
+        description="how long input, output and files of a job are kept after it was settled; its record stays",
+    )
     lease_seconds: float = Field(
         default=15, ge=1, le=300, description="how long a silent executor keeps its jobs; renewed at a third of it"
     )

@@ -57,12 +57,16 @@ UPDATE file SET state = 'DELETING'
 RETURNING file_id
 """
 _GIVE_UP = "UPDATE file SET state = 'DELETING', expires_at = least(expires_at, clock_timestamp()) WHERE file_id = %s"
+_DELETE = f"""
+UPDATE file SET state = 'DELETING', expires_at = clock_timestamp()
+ WHERE account_id = %s AND file_id = %s AND {_LIVES}
+"""
 _REMOVE = "DELETE FROM file WHERE file_id = ANY(%s) AND state = 'DELETING'"
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that an account has uploaded; `digest` is the SHA-256 of its content, hex."""
+    """A file of an account, uploaded or made by a tool; `digest` is the SHA-256 of its content, hex."""
 
     file_id: str
     account_id: str
@@ -130,6 +134,11 @@ class FileRows:
         """Nobody finds the file any more, and the next sweep deletes it."""
         async with outage_refused(), self._pool.connection() as connection:
             await connection.execute(_GIVE_UP.encode(), (file_id,))
+
+    async def delete(self, account_id: str, file_id: str) -> bool:
+        """Nobody finds the account's file any more; False where it was not there."""
+        async with outage_refused(), self._pool.connection() as connection:
+            return (await connection.execute(_DELETE.encode(), (account_id, file_id))).rowcount > 0
 
     async def remove(self, file_ids: Sequence[str]) -> None:
         """Removes rows of files whose content is gone."""

@@ -1,7 +1,8 @@
 """Files that are too large for JSON: taken in and handed out piece by piece, kept for a time, and then deleted.
 
 The content goes to the object store, what is known of it to the database. The row comes first and goes last, so a crash
-between any two steps leaves at most what the next sweep finds.
+between any two steps leaves at most what the next sweep finds. Files of outputs are the executor's (output_files.py);
+who asks for a file need not know which it is.
 """
 
 import asyncio
@@ -10,8 +11,10 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator
 
+from services.gateway import output_files
 from services.gateway.bodies import timely, too_large
 from services.gateway.file_rows import UPLOAD_SECONDS, File, FileRows
+from services.gateway.output_files import OutputFiles
 from services.runtime import logs
 from services.runtime.errors import Refusal, invalid
 from services.runtime.objects import ObjectMissingError, Objects
@@ -30,9 +33,10 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_
 class Files:
     """One a process; `sweep` is to be called again and again."""
 
-    def __init__(self, rows: FileRows, objects: Objects, file_bytes_max: int) -> None:
+    def __init__(self, rows: FileRows, objects: Objects, outputs: OutputFiles, file_bytes_max: int) -> None:
         self._rows = rows
         self._objects = objects
+        self._outputs = outputs
         self._file_bytes_max = file_bytes_max
         self._under_way: Counter[str] = Counter()
 
@@ -74,15 +78,18 @@ class Files:
         Raises FILE_NOT_FOUND for the first that is not there, be it another account's, expired, or none at all.
         """
         known = [file_id for file_id in file_ids if _ID.fullmatch(file_id)]
-        found = await (self._rows.keep if keep else self._rows.find)(account_id, known)
+        found = await (self._rows.keep if keep else self._rows.find)(account_id, known) if known else {}
+        if made := [file_id for file_id in file_ids if output_files.is_id(file_id)]:
+            found |= await self._outputs.find(account_id, made, keep)
         for file_id in file_ids:
             if file_id not in found:
-                told = file_id[:64]
-                raise Refusal("FILE_NOT_FOUND", f"there is no file {told!r}, or no longer", {"file_id": told})
+                raise _not_found(file_id)
         return found
 
     async def read(self, file: File) -> AsyncIterator[bytes]:
         """The content; its first piece is read before this returns. Raises FILE_NOT_FOUND where it was lost."""
+        if output_files.is_id(file.file_id):
+            return await self._outputs.read(file)
         pieces = self._objects.read(file.file_id, file.size_bytes)
         try:
             first = await anext(pieces, b"")
@@ -90,6 +97,15 @@ class Files:
             log.error("file_lost", file_id=file.file_id, error=str(error))
             raise Refusal("FILE_NOT_FOUND", "the content of this file was lost", {"file_id": file.file_id}) from error
         return _chain(first, pieces)
+
+    async def delete(self, account_id: str, file_id: str) -> None:
+        """Deletes a file of an account, whatever still needs it; raises FILE_NOT_FOUND."""
+        if output_files.is_id(file_id):
+            await self._outputs.delete(account_id, file_id)
+            return
+        if not await self._rows.delete(account_id, file_id):
+            raise _not_found(file_id)
+        await self._clear(file_id)
 
     async def sweep(self) -> int:
         """Deletes up to a hundred files whose time is over, and what is left of uploads; answers how many."""
@@ -120,10 +136,18 @@ class Files:
         may find the file, its content stays."""
         try:
             await self._rows.give_up(file_id)
+        except Refusal as refusal:
+            log.warning("upload_left_to_sweep", file_id=file_id, reason=refusal.message)
+        else:
+            await self._clear(file_id)
+
+    async def _clear(self, file_id: str) -> None:
+        """Deletes the content of a file that nobody finds any more, or leaves that to the next sweep."""
+        try:
             await self._objects.delete(file_id)
             await self._rows.remove([file_id])
         except Refusal as refusal:
-            log.warning("upload_left_to_sweep", file_id=file_id, reason=refusal.message)
+            log.warning("file_left_to_sweep", file_id=file_id, reason=refusal.message)
 
     @contextlib.contextmanager
     def _one_more(self, account_id: str) -> Iterator[None]:
@@ -144,6 +168,11 @@ class Files:
             self._under_way[account_id] -= 1
             # Removes accounts that have none.
             self._under_way += Counter()
+
+
+def _not_found(file_id: str) -> Refusal:
+    told = file_id[:64]
+    return Refusal("FILE_NOT_FOUND", f"there is no file {told!r}, or no longer", {"file_id": told})
 
 
 def _media_type(text: str) -> str:

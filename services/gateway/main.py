@@ -21,6 +21,7 @@ from services.gateway.keyed_saga import KeyedSaga
 from services.gateway.keys import KeyStore
 from services.gateway.live import LiveJobs
 from services.gateway.outcomes import Outcomes
+from services.gateway.output_files import OutputFiles
 from services.gateway.peers import connect
 from services.gateway.rate_limits import RateLimits
 from services.gateway.rate_store import PURGE_BUCKETS, RateStore
@@ -59,7 +60,8 @@ async def serve(stop: asyncio.Event) -> None:
         copies = ToolCopies(peers.catalog)
         buckets = RateStore(pool)
         rows = FileRows(pool, settings.file_account_bytes_max, timedelta(hours=settings.file_hours))
-        files = Files(rows, Objects(broker, FILES_BUCKET), settings.file_bytes_max)
+        outputs = OutputFiles(peers.executor)
+        files = Files(rows, Objects(broker, FILES_BUCKET), outputs, settings.file_bytes_max)
         rates = RateLimits(buckets, settings.account_rate_per_minute)
         saga = Saga(peers, rates)
         executes = Executes(saga, KeyedSaga(saga, idempotency))

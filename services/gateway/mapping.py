@@ -1,7 +1,7 @@
 """From the messages of catalog and executor to the shapes of the HTTP API; the ledger's are in `ledger_mapping`."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -14,6 +14,8 @@ from services.gateway import shapes
 from services.gateway.credits import show
 from services.gateway.file_rows import File
 from services.gateway.keys import ApiKey
+
+FileMessage = TypeVar("FileMessage", gateway_pb2.UploadFileResponse, gateway_pb2.File)
 
 _CHARGES: dict[int, shapes.Charge] = {
     catalog_pb2.CHARGE_NOTHING: "nothing",
@@ -184,6 +186,7 @@ def _job_members(message: executor_pb2.Job) -> dict[str, Any]:
         "run_after": _time_if_set(message, "run_after"),
         "cancel_after": _time_if_set(message, "cancel_after"),
         "cancel_requested_at": _time_if_set(message, "cancel_requested_at"),
+        "content_expires_at": _time_if_set(message, "content_expires_at"),
         "cached": message.cached or UNSET,
     }
 
@@ -205,15 +208,22 @@ def file(kept: File) -> shapes.File:
     )
 
 
-def file_message(kept: File) -> gateway_pb2.UploadFileResponse:
+def uploaded_file_message(kept: File) -> gateway_pb2.UploadFileResponse:
+    """A file that was just uploaded, over gRPC."""
+    return _told(kept, gateway_pb2.UploadFileResponse())
+
+
+def file_message(kept: File) -> gateway_pb2.File:
     """A file, over gRPC."""
-    message = gateway_pb2.UploadFileResponse(
-        file_id=kept.file_id,
-        size_bytes=kept.size_bytes,
-        digest=kept.digest,
-        media_type=kept.media_type,
-        name=kept.name,
-    )
+    return _told(kept, gateway_pb2.File())
+
+
+def _told(kept: File, message: FileMessage) -> FileMessage:
+    message.file_id = kept.file_id
+    message.size_bytes = kept.size_bytes
+    message.digest = kept.digest
+    message.media_type = kept.media_type
+    message.name = kept.name
     message.created_at.FromDatetime(kept.created_at)
     message.expires_at.FromDatetime(kept.expires_at)
     return message

@@ -210,8 +210,10 @@ class Attempt(msgspec.Struct):
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """One execution of a tool; `output` is null until it succeeds, and left out of lists. `attempts` are told where one
-    job is asked for, `cached` where its output was known from a job before."""
+    """One execution of a tool; `output` is null until it succeeds, and left out of lists. A file in it is a `data:`
+    URL, or `file:<id>` where it has more than 64 KiB. At `content_expires_at`, told once the cost is settled, input,
+    output and files are removed, and `output` is null again. `attempts` are told where one job is asked for, `cached`
+    where its output was known from a job before."""
 
     job_id: str
     tool: str
@@ -231,6 +233,7 @@ class Job(msgspec.Struct, kw_only=True):
     run_after: datetime | UnsetType = UNSET
     cancel_after: datetime | UnsetType = UNSET
     cancel_requested_at: datetime | UnsetType = UNSET
+    content_expires_at: datetime | UnsetType = UNSET
     cached: bool | UnsetType = UNSET
     attempts: list[Attempt] | UnsetType = UNSET
 

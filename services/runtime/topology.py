@@ -20,10 +20,11 @@ EVENTS_CONSUMERS = ("analytics",)
 DAY_SECONDS = 24 * 3600
 # Where the tokens of providers' calls back are told; lost when nobody listens.
 HOOK_SUBJECT = "scrip.hooks"
-# The object store of files (services/runtime/objects.py).
+# The object stores of files (services/runtime/objects.py): those that were uploaded, and those that tools have made.
 FILES_BUCKET = "SCRIP_FILES"
-FILES_BYTES_MAX = 32 * 1024**3
-# Files are deleted when they expire; what nobody remembers any more goes by itself then.
+OUTPUTS_BUCKET = "SCRIP_OUTPUTS"
+BUCKET_BYTES_MAX = 32 * 1024**3
+# Uploaded files are deleted when they expire; what nobody remembers any more goes by itself then.
 FILES_AGE_SECONDS = 31 * DAY_SECONDS
 
 
@@ -51,25 +52,15 @@ async def declare(nats_url: str, replicas: int = 1) -> None:
         duplicate_window=120,
         num_replicas=replicas,
     )
-    files = StreamConfig(
-        name=object_stream(FILES_BUCKET),
-        description="Files, in pieces. The gateway's database says which there are, and until when.",
-        subjects=[f"$O.{FILES_BUCKET}.C.>", f"$O.{FILES_BUCKET}.M.>"],
-        retention=RetentionPolicy.LIMITS,
-        storage=StorageType.FILE,
-        # Full, it takes no more: what it holds was promised.
-        discard=DiscardPolicy.NEW,
-        max_age=FILES_AGE_SECONDS,
-        max_bytes=FILES_BYTES_MAX,
-        allow_rollup_hdrs=True,
-        allow_direct=True,
-        num_replicas=replicas,
-    )
+    uploaded = "Files that were uploaded, in pieces. The gateway's database says which there are, and until when."
+    files = _bucket(FILES_BUCKET, uploaded, FILES_AGE_SECONDS, replicas)
+    made = "Files of outputs, in pieces. The executor's database says which there are, and until when."
+    outputs = _bucket(OUTPUTS_BUCKET, made, 0, replicas)
     async with asyncio.timeout(20):
         connection = await nats.connect(nats_url, connect_timeout=5, max_reconnect_attempts=3)
         try:
             jetstream = connection.jetstream()
-            for stream in (events, files):
+            for stream in (events, files, outputs):
                 try:
                     await jetstream.stream_info(str(stream.name))
                     await jetstream.update_stream(stream)
@@ -87,3 +78,21 @@ async def declare(nats_url: str, replicas: int = 1) -> None:
                 await jetstream.add_consumer(EVENTS_STREAM, consumer)
         finally:
             await connection.close()
+
+
+def _bucket(name: str, description: str, age_seconds: int, replicas: int) -> StreamConfig:
+    """The stream of a bucket; `age_seconds`: after that, what is still there goes by itself; 0: never."""
+    return StreamConfig(
+        name=object_stream(name),
+        description=description,
+        subjects=[f"$O.{name}.C.>", f"$O.{name}.M.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        # Full, it takes no more: what it holds was promised.
+        discard=DiscardPolicy.NEW,
+        max_age=age_seconds,
+        max_bytes=BUCKET_BYTES_MAX,
+        allow_rollup_hdrs=True,
+        allow_direct=True,
+        num_replicas=replicas,
+    )

@@ -2,6 +2,7 @@
 # ruff: noqa: F401, F811 (fixtures)
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +71,34 @@ def test_a_download_that_is_not_what_was_stored_leaves_nothing(gateway: FakeGate
         assert done.exit_code == 1
         assert said in done.stderr
     assert list(tmp_path.glob("got*")) == []
+
+
+def test_a_file_is_deleted(gateway: FakeGateway, call: Any) -> None:
+    """By its id, with or without `file:`; one that is not there is refused."""
+    gateway.answer("DELETE /v1/files/out_1", 204, b"")
+    gateway.problem("DELETE /v1/files/out_2", 404, "FILE_NOT_FOUND")
+    assert call("files", "delete", "file:out_1").exit_code == 0
+    assert '"deleted": true' in call("files", "delete", "out_1", "--json").stdout
+    refused = call("files", "delete", "out_2")
+    assert (refused.exit_code, "FILE_NOT_FOUND" in refused.stderr) == (1, True)
+
+
+def test_files_of_an_output_are_saved(gateway: FakeGateway, call: Any, tmp_path: Path) -> None:
+    """Named after their place and kind, and told by their paths; without a folder it is told how to get the large."""
+    file_id = f"out_{'a' * 26}"
+    small = f"data:image/png;base64,{base64.b64encode(b'PNG').decode()}"
+    job = JOB | {"output": {"images": [small, "text"], "n": 1}}
+    gateway.answer("POST /v1/tools/echo/execute", 200, job)
+    gateway.answer("GET /v1/jobs/j", 200, job | {"output": {"image": f"file:{file_id}"}})
+    done = call("execute", "echo", "--save", tmp_path / "new" / "folder", "--json")
+    path = tmp_path / "new" / "folder" / "images-0.png"
+    assert json.loads(done.stdout)["output"] == {"images": [str(path), "text"], "n": 1}
+    assert path.read_bytes() == b"PNG"
+    assert f"scrip files get {file_id}" in call("jobs", "get", "j").stderr
+
+
+def test_an_output_that_was_removed_is_told(gateway: FakeGateway, call: Any) -> None:
+    """With the time of that."""
+    gateway.answer("GET /v1/jobs/j", 200, JOB | {"output": None, "content_expires_at": "2031-01-01T00:00:00Z"})
+    done = call("jobs", "get", "j")
+    assert (done.stdout, "removed at 2031-01-01T00:00:00Z" in done.stderr) == ("", True)

@@ -1,6 +1,8 @@
 """Cancelling, settling and time, on the jobs table: who wins a race, and what is refused."""
 
 import asyncio
+import base64
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +18,7 @@ from services.executor.providers.course import Course
 from services.executor.rules import endings, wishes
 from services.executor.rules.jobs import Cost, Priority, Retry, State, Transition, Wish, after_lost_attempt
 from services.executor.rules.wishes import Settling
-from services.executor.store import attempts, claims, due, lost, queries, submissions
+from services.executor.store import attempts, claims, due, lost, output_files, queries, submissions
 from services.executor.store import wishes as store_wishes
 from services.executor.store.attempts import Beginning
 from services.executor.store.due import Quoted
@@ -308,6 +310,23 @@ async def test_an_operator_settles_what_is_not_known_once(store: Store) -> None:
     ):
         refusal = await refused(store.settle(other))
         assert (refusal.reason, "settled otherwise" in refusal.message) == ("JOB_ENDED", True)
+
+
+async def test_large_files_of_what_an_operator_says_was_made_are_beside_it(store: Store) -> None:
+    """As if the tool had made them; said again it is the same."""
+    job = await store.indeterminate()
+    url = f"data:image/png;base64,{base64.b64encode(bytes(70_000)).decode()}"
+    given = Settling(job.job_id, State.SUCCEEDED, {}, json.dumps({"image": url, "text": url}).encode(), WORD)
+    settling = wishes.with_files(given, [("image",)])
+    ended, changed = await store.settle(settling)
+    assert changed
+    (file,) = settling.output_files
+    output = (await queries.outputs(store.pool, [job.job_id]))[job.job_id]
+    assert json.loads(output) == {"image": f"file:{file.file_id}", "text": url}
+    found = await output_files.find(store.pool, "acme", [file.file_id], timedelta(days=1))
+    assert found[file.file_id].size_bytes == 70_000
+    assert await store.settle(wishes.with_files(given, [("image",)])) == (ended, False)
+    assert wishes.with_files(given, [("other",)]) is given
 
 
 async def test_two_operators_at_once_settle_it_once(store: Store) -> None:

@@ -185,7 +185,8 @@ async def test_a_settlement_without_an_answer_is_found(saga: Saga, account: str)
     await saga.settled(account, job_id)
     amend(
         saga,
-        "settlement = 'PENDING', settled_at = NULL, captured_micros = 0, settle_at = now() + interval '1 hour'",
+        "settlement = 'PENDING', settled_at = NULL, content_expires_at = NULL, captured_micros = 0,"
+        " settle_at = now() + interval '1 hour'",
         job_id,
     )
     assert await found(saga, account, Duration(seconds=120)) == []

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -23,6 +24,7 @@ from tests.executor.samples import submission
 from tests.harness.databases import Database, Databases
 
 LEASE = 15.0
+CONTENT = timedelta(days=30)
 ALICE, BOB = "executor-alice", "executor-bob"
 
 
@@ -262,7 +264,7 @@ async def test_a_settlement_is_written_once_and_taken_by_one(store: Store, datab
     taken = await asyncio.gather(*(settlements.take_due(store.pool, 10) for _ in range(3)))
     assert sum(map(len, taken)) == 1
     answers = [Settled(job.job_id, Settlement.SETTLED, 100)]
-    written = await asyncio.gather(*(settlements.settle(store.pool, store.log, answers) for _ in range(3)))
+    written = await asyncio.gather(*(settlements.settle(store.pool, store.log, answers, CONTENT) for _ in range(3)))
     assert sum(map(len, written)) == 1
     assert [kind for _, kind in await store.kinds()].count("JOB_SETTLED") == 1
 
@@ -271,7 +273,7 @@ async def test_what_has_not_ended_cannot_be_settled(store: Store) -> None:
     """The table itself refuses states that make no sense."""
     await store.accept(submission())
     (job,) = await store.claim()
-    assert await settlements.settle(store.pool, store.log, [Settled(job.job_id, Settlement.SETTLED)]) == []
+    assert await settlements.settle(store.pool, store.log, [Settled(job.job_id, Settlement.SETTLED)], CONTENT) == []
     await store.begin(job)
     beyond = replace(succeeded(job), cost=Cost(701, 0))
     with pytest.raises(psycopg.errors.CheckViolation) as refused:

@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import pytest
 from scrip.catalog.v1 import catalog_pb2
 from scrip.executor.v1 import executor_pb2
 
 from services.cli.local import nats
+from services.executor.output_contents import OutputContents
 from services.executor.running.inputs import InputGoneError, Inputs
 from services.executor.store.rows import Claim, StoredFile
 from services.runtime import ids, lifecycle
@@ -35,8 +37,10 @@ TRANSCRIPT = {
 
 
 def deepgram(asked: Asked) -> Answer:
-    """Takes the sound as the body, whole."""
+    """Reads a text aloud, always the same; takes the sound as the body, whole."""
     assert asked.headers["authorization"] == f"Token {KEY}"
+    if asked.path.startswith("/v1/speak"):
+        return Answer(headers={"content-type": "audio/mpeg"}, body=SOUND)
     assert asked.headers["content-type"] == "audio/mpeg"
     assert asked.body == SOUND
     return Answer(body=json.dumps(TRANSCRIPT).encode())
@@ -87,6 +91,7 @@ class Given:
     property: str
     media_type: str
     content: bytes
+    file_id: str = "file_1"
 
     @property
     def digest(self) -> str:
@@ -94,7 +99,7 @@ class Given:
 
     def file(self, **members: object) -> catalog_pb2.InputFile:
         """As the gateway tells it."""
-        told = {"property": self.property, "media_type": self.media_type, "file_id": "file_1"}
+        told = {"property": self.property, "media_type": self.media_type, "file_id": self.file_id}
         return catalog_pb2.InputFile(**{**told, "size_bytes": len(self.content), "digest": self.digest, **members})
 
     async def begin(self, saga: Saga) -> str:
@@ -117,6 +122,27 @@ async def test_a_provider_is_sent_the_file(saga: Saga, objects: Objects, double:
     assert job.state == Job.STATE_SUCCEEDED, job.error
     assert json.loads(job.output_json)["text"] == "hello"
     assert len(double.asked) == 1
+
+
+async def test_what_one_provider_has_made_another_is_sent(saga: Saga, double: Double) -> None:
+    """It is told piece by piece, to its account alone; deleted, it is nobody's input any more."""
+    made = await saga.settled("acme", await saga.begin("acme", {"text": "Hello"}, "tts-deepgram"))
+    file_id = json.loads(made.output_json)["audio"].removeprefix("file:")
+    request = executor_pb2.ReadFileRequest(account_id="acme", file_id=file_id)
+    first, *rest = [one async for one in saga.executor.stream(saga.executor_stub.ReadFile, request, 20)]
+    assert (first.file.job_id, first.file.pointer, first.file.name) == (made.job_id, "/audio", "audio.mp3")
+    assert b"".join(one.data for one in rest) == SOUND
+    given = replace(AUDIO, file_id=file_id)
+    job = await saga.settled("acme", await given.begin(saga))
+    assert json.loads(job.output_json)["text"] == "hello", job.error
+    assert len(double.asked) == 2
+    request.account_id = "other"
+    with pytest.raises(Refusal, match="FILE_NOT_FOUND"):
+        await anext(saga.executor.stream(saga.executor_stub.ReadFile, request, 20))
+    delete = executor_pb2.DeleteFileRequest(account_id="acme", file_id=file_id)
+    await saga.executor.call(saga.executor_stub.DeleteFile, delete)
+    gone = await saga.settled("acme", await given.begin(saga))
+    assert (gone.error.reason, gone.captured_micros) == ("INPUT_EXPIRED", 0)
 
 
 async def test_a_job_whose_file_is_gone_costs_nothing(saga: Saga, objects: Objects, double: Double) -> None:
@@ -143,6 +169,8 @@ async def test_a_job_waits_for_the_object_store(saga: Saga, objects: Objects, na
     assert samples.TEXT in json.loads(job.output_json)["text"]
 
 
+# Only uploaded files are asked for.
+NO_OUTPUTS = cast("OutputContents", None)
 WRONG: list[tuple[str, dict[str, object], str]] = [
     ("too large", {"size_bytes": 64 * 1024 * 1024 + 1}, "INPUT_TOO_LARGE"),
     ("less than nothing", {"size_bytes": -1}, "REQUEST_INVALID"),
@@ -172,7 +200,7 @@ def claim(*sizes: int) -> Claim:
 
 async def test_stored_files_in_memory_are_bounded_over_all_calls(objects: Objects) -> None:
     """Who finds no room waits in turn; one that gives up waiting lets the next one in."""
-    inputs = Inputs(objects, 100)
+    inputs = Inputs(objects, NO_OUTPUTS, 100)
     order: list[str] = []
 
     async def use(name: str, size: int, until: asyncio.Event) -> None:
@@ -203,7 +231,7 @@ async def test_stored_files_in_memory_are_bounded_over_all_calls(objects: Object
 async def test_a_files_content_is_with_the_claim_only_while_it_runs(objects: Objects) -> None:
     """What came inline stays."""
     stored = await store(objects, b"abc")
-    inputs = Inputs(objects, 100)
+    inputs = Inputs(objects, NO_OUTPUTS, 100)
     held = claim(3)
     held.stored["0"] = StoredFile("file_1", 3, stored.digest)
     held.files["x"] = b"x"

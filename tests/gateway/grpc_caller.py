@@ -61,7 +61,7 @@ class GrpcCaller:
     async def refused(self, method: str, **fields: Any) -> Refusal:
         """The refusal of a call of either kind."""
         with pytest.raises(Refusal) as refused:
-            if method in ("ExecuteTool", "WatchJob"):
+            if method in ("ExecuteTool", "WatchJob", "DownloadFile"):
                 async for _ in self.stream(method, **fields):
                     pass
             else:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -15,6 +15,7 @@ from services.cli.local import nats as local_nats
 from services.gateway import files as files_module
 from services.gateway.file_rows import File, FileRows
 from services.gateway.files import Files
+from services.gateway.output_files import OutputFiles
 from services.runtime import lifecycle, postgres
 from services.runtime.broker import Broker
 from services.runtime.errors import Refusal
@@ -73,7 +74,10 @@ async def world(databases: Databases, nats_url: str) -> AsyncIterator[World]:
     async with postgres.open_pool(database.dsn, "gateway") as pool, lifecycle.background(broker.keep_connected):
         await eventually(lambda: broker.client)
         objects = Objects(broker, FILES_BUCKET)
-        yield World(Files(FileRows(pool, ACCOUNT_BYTES_MAX, KEEP), objects, FILE_BYTES_MAX), objects, database, broker)
+        rows = FileRows(pool, ACCOUNT_BYTES_MAX, KEEP)
+        # Nobody asks for a file of an output.
+        files = Files(rows, objects, cast("OutputFiles", None), FILE_BYTES_MAX)
+        yield World(files, objects, database, broker)
         await broker.close()
     databases.drop(database)
 

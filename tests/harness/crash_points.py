@@ -55,6 +55,7 @@ POINTS = {
     "executor.outcome_stored": Point("services.executor.store.attempts", "move", "after"),
     "executor.before_settle": Point("services.executor.upkeep.reservations", "Reservations.settle", "before"),
     "executor.acknowledged": Point("services.executor.upkeep.reservations", "Reservations.settle", "after"),
+    "executor.object_put": Point("services.runtime.objects", "Objects.put", "after"),
     "executor.settled": Point("services.executor.store.settlements", "settle", "after"),
     "gateway.keyed": Point("services.gateway.idempotency", "IdempotencyStore.begin", "after"),
     "gateway.reserved": Point("services.gateway.saga", "Saga._reserve", "after"),

@@ -69,7 +69,16 @@ def call_of(manifest: Manifest, example: int = 0) -> ProviderCall:
             media_type, data = data_urls.decode(value[name])
             files[name] = input_file(data, media_type, name)
     course = Course(meter=spec.meter(json.dumps(value).encode(), Terms(0, manifest.price.price().tariff)))
-    return ProviderCall(spec.http, value, files, spec.retry is Retry.SAFE, spec.units, spec.misfit, course=course)
+    return ProviderCall(
+        spec.http,
+        value,
+        files,
+        spec.retry is Retry.SAFE,
+        spec.units,
+        spec.misfit,
+        course=course,
+        file_places=spec.file_places,
+    )
 
 
 def shown(request: Request) -> dict[str, Any]:

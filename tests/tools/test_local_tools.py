@@ -11,6 +11,7 @@ from services.catalog import data_urls, schemas
 from services.catalog.manifests import files as manifest_files
 from services.catalog.manifests.manifest import Manifest
 from services.catalog.manifests.python_run import PythonRun
+from services.executor.rules.output_files import places_of
 from services.executor.running.output_schema import misfit_of
 from services.executor.running.pool import WorkerPool
 from services.executor.running.worker import Answer, ToolCall
@@ -57,6 +58,8 @@ async def test_an_example_works(pool: WorkerPool, slug: str, number: int) -> Non
         for name in schemas.file_properties(manifest.input_schema)
         if isinstance(value.get(name), str)
     }
-    answer = await pool.run(ToolCall(run.handler, json.dumps(value).encode(), files), SECONDS)
+    schema = json.dumps(manifest.output_schema).encode()
+    call = ToolCall(run.handler, json.dumps(value).encode(), files, file_places=places_of(schema))
+    answer = await pool.run(call, SECONDS)
     assert answer.answer is Answer.OUTPUT, answer
-    assert misfit_of(json.dumps(manifest.output_schema).encode())(json.loads(answer.output_json)) == ""
+    assert misfit_of(schema)(json.loads(answer.output_json)) == ""

@@ -2,16 +2,19 @@
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import click
 
+from services.cli import output_files
 from services.cli.client import Api
 from services.cli.commands.common import gateway_command, read_time
 from services.cli.errors import Refused, Unreachable
 from services.cli.input_files import given_files
 from services.cli.output import Output
+from services.cli.output_files import save_option
 from services.runtime import clock, ids
 
 WAIT_PER_CALL_SECONDS = 60
@@ -29,6 +32,7 @@ RUNNING = ("QUEUED", "RUNNING")
     help="Seconds to wait for the outcome; the job goes on without us.",
 )  # fmt: skip
 @click.option("--stream", "is_streamed", is_flag=True, help="Print what the tool says as it comes.")
+@save_option
 @click.option("--quote", "quote_id", help="Execute a quote that was made before.")
 @click.option("--run-after", metavar="TIME", callback=read_time, help="Begin not before; at most 24 hours ahead.")
 @click.option("--cancel-after", metavar="TIME", callback=read_time, help="Cancel it where it has not ended by then.")
@@ -43,6 +47,7 @@ def execute(
     files: tuple[str, ...],
     wait_seconds: int,
     is_streamed: bool,
+    folder: Path | None,
     quote_id: str | None,
     run_after: str | None,
     cancel_after: str | None,
@@ -58,6 +63,7 @@ def execute(
       scrip execute detect-language --input '{"text": "Guten Morgen"}'
       scrip execute pdf-to-text --file pdf=paper.pdf
       scrip execute barcode-read --file image=ticket.png --json | jq .output
+      scrip execute resize-image --file image=photo.jpg --input '{"width": 800}' --save small
       scrip execute chat-gpt --input '{"message": "What is a glacier?"}' --stream
     """
     body: dict[str, Any] = {"input": read_input(given) | given_files(api, output, files)}
@@ -76,13 +82,10 @@ def execute(
     status = str(job.get("status"))
     if status not in ("SUCCEEDED", *RUNNING):
         raise Refused({"title": "The job did not succeed", "reason": f"JOB_{status}", "detail": said_of(job)} | job)
-    if output.as_json:
-        output.json_object(job)
-        return
     output.note(said_of(job))
-    if status == "SUCCEEDED" and not was_said:
-        output.line(json.dumps(job.get("output"), ensure_ascii=False, indent=2))
-    elif status != "SUCCEEDED":
+    if output.as_json or folder or not was_said:
+        output_files.tell(api, output, job, folder)
+    if status != "SUCCEEDED":
         output.note(f"It goes on. Ask for it: scrip jobs get {job.get('job_id')}")
 
 

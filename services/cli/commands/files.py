@@ -1,4 +1,4 @@
-"""`scrip files`: files that are too large for JSON."""
+"""`scrip files`: files that are too large for JSON, uploaded or made by tools."""
 
 from pathlib import Path
 from urllib.parse import quote
@@ -13,7 +13,7 @@ from services.cli.output import Output
 
 @click.group()
 def files() -> None:
-    """Files that inputs of tools name by their id."""
+    """Files that inputs of tools name by their id, and outputs too."""
 
 
 @files.command()
@@ -45,14 +45,37 @@ def upload(api: Api, output: Output, path: Path, media_type: str | None) -> None
 )
 @gateway_command
 def get(api: Api, output: Output, file_id: str, path: Path) -> None:
-    """Download the file ID.
+    """Download the file ID, uploaded or made by a tool.
 
     \b
-    Example:
+    Examples:
       scrip files get file_… -o book.pdf
+      scrip files get out_… -o picture.png
     """
-    size = transfers.download(api, output, quote(file_id.removeprefix("file:"), safe=""), path)
+    transfers.download(api, output, file_id.removeprefix("file:"), lambda _media_type: path)
+    size = path.stat().st_size
     if output.as_json:
         output.json_object({"file_id": file_id, "path": str(path), "size_bytes": size})
         return
     output.note(f"{size:,} bytes written to {path}")
+
+
+@files.command()
+@click.argument("file_id", metavar="ID")
+@gateway_command
+def delete(api: Api, output: Output, file_id: str) -> None:
+    """Delete the file ID, uploaded or made by a tool.
+
+    A job that still waits to be given it fails, and costs nothing.
+
+    \b
+    Examples:
+      scrip files delete file_…
+      scrip files delete out_…
+    """
+    file_id = file_id.removeprefix("file:")
+    api.send("DELETE", f"/v1/files/{quote(file_id, safe='')}", "user")
+    if output.as_json:
+        output.json_object({"file_id": file_id, "deleted": True})
+        return
+    output.note(f"{file_id} is deleted.")

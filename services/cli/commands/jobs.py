@@ -1,16 +1,18 @@
 """`scrip jobs`: what was executed, stopping it, and what operators say of jobs whose outcome is not known."""
 
-import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import click
 
+from services.cli import output_files
 from services.cli.client import Api, Role
 from services.cli.commands.common import gateway_command, read_time, shown, shown_time
 from services.cli.commands.execute import read_input, said_of
 from services.cli.output import Output
+from services.cli.output_files import save_option
 from services.runtime import clock
 
 STATES = ("QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "INDETERMINATE")
@@ -79,24 +81,24 @@ def list_jobs(
 
 @jobs.command("get")
 @click.argument("job_id", metavar="JOB")
+@save_option
 @any_option
 @gateway_command
-def get_job(api: Api, output: Output, job_id: str, of_any: bool) -> None:
+def get_job(api: Api, output: Output, job_id: str, folder: Path | None, of_any: bool) -> None:
     """Show a job; its output goes to stdout.
 
     \b
     Examples:
       scrip jobs get job_abc
+      scrip jobs get job_abc --save pictures
       scrip jobs get job_abc --any --json
     """
+    if of_any and folder:
+        raise click.UsageError("--save is for jobs of the key's own account, whose files it can get.")
     path, role = _path_of(of_any)
     job = api.get(f"{path}/{quote(job_id, safe='')}", role)
-    if output.as_json:
-        output.json_object(job)
-        return
     output.note(said_of(job))
-    if job.get("output") is not None:
-        output.line(json.dumps(job["output"], ensure_ascii=False, indent=2))
+    output_files.tell(api, output, job, folder)
 
 
 @jobs.command("cancel")

@@ -12,8 +12,9 @@ from services.cli.local.ports import HOST
 from services.cli.local.services import SERVICES, Service
 
 NOT_INHERITED = ("SCRIP_", "PG")
-# What the executor is given besides, for providers: keys, where to call them instead, and how often.
-PROVIDERS = ("SCRIP_SECRET_", "SCRIP_PROVIDER_")
+# What the executor is given besides: keys of providers, where to call them instead, and how often; how long it keeps
+# contents of jobs.
+EXECUTOR = ("SCRIP_SECRET_", "SCRIP_PROVIDER_", "SCRIP_JOB_CONTENT_DAYS")
 # What the gateway is given besides.
 LIMITS = ("SCRIP_ACCOUNT_RATE_PER_MINUTE", "SCRIP_FILE_BYTES_MAX", "SCRIP_FILE_ACCOUNT_BYTES_MAX", "SCRIP_FILE_HOURS")
 
@@ -49,6 +50,6 @@ def service_environment(
         own["SCRIP_QUOTE_KEYS_FILE"] = str(files.quote_keys)
     if service.name == "executor":
         own["SCRIP_SECRETS_DIR"] = str(files.provider_secrets)
-        own |= {name: value for name, value in inherited.items() if name.startswith(PROVIDERS)}
+        own |= {name: value for name, value in inherited.items() if name.startswith(EXECUTOR)}
     kept = {name: value for name, value in inherited.items() if not name.startswith(NOT_INHERITED)}
     return kept | own

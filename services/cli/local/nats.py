@@ -21,7 +21,7 @@ from services.runtime import clock, ids
 
 USER = "scrip"
 MAX_PAYLOAD_BYTES = 2 * 1024 * 1024
-FILE_STORE_BYTES_MAX = 48 * 1024**3
+FILE_STORE_BYTES_MAX = 80 * 1024**3
 """A ceiling. Left out, it is what the disk has free, and a stream that may grow larger is refused."""
 
 READY_SECONDS = 30

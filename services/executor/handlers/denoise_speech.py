@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE = 48_000
-# An output holds no more of 48,000 samples a second.
-SECONDS_MAX = 50
+# What a slow processor does in the time of a call.
+SECONDS_MAX = 120
 # What comes out is late by a window and the frames that the model looks ahead.
 DELAY = 3 * 480
 # Decibels by which noise is lowered at most; 100 is no limit.

@@ -7,9 +7,10 @@ from typing import Any
 from services.executor.material.errors import ToolError
 from services.executor.material.files import data_url
 from services.executor.material.programs import run_program
+from services.executor.rules.output_files import FILES_BYTES_MAX
 
 SECONDS_MAX = 30
-BYTES_MAX = 5_000_000
+BYTES_MAX = FILES_BYTES_MAX
 
 
 def run(input: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:

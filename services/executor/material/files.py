@@ -1,4 +1,4 @@
-"""Files in a tool's output: `data:` URLs, which the JSON of an output can hold."""
+"""Files in a tool's output: `data:` URLs. Who calls the tool takes those out of it that are too large for JSON."""
 
 import base64
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from services.executor.material.errors import ToolError
 from services.executor.material.files import data_url
+from services.executor.rules.output_files import FILES_BYTES_MAX
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 PIXELS_MAX = 40_000_000
-# As a data: URL a third more, which an output has room for.
-BYTES_MAX = 5_000_000
+BYTES_MAX = FILES_BYTES_MAX
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "AVIF")
 # What each format can hold in width and height, and readers of it take.
 SIDES_MAX = {"png": 2**31 - 1, "jpeg": 65_500, "webp": 16_383, "avif": 32_768, "gif": 65_535}

@@ -9,12 +9,13 @@ from typing import Any
 from services.executor.providers.begun import Begun
 from services.executor.providers.course import Course
 from services.executor.providers.errors import Failure
-from services.executor.providers.files import File, plain
+from services.executor.providers.files import File, content_of, plain
 from services.executor.providers.health import Visit, alone
 from services.executor.providers.metering import Meter
 from services.executor.providers.plan import HttpPlan
 from services.executor.providers.streams import UnreadableError
-from services.executor.running.worker import OUTPUT_BYTES_MAX, Answer, ToolAnswer
+from services.executor.rules.output_files import OutputTooLargeError, Place, check_json, split
+from services.executor.running.worker import Answer, ToolAnswer
 from services.runtime import templates
 from services.runtime.expressions import ExpressionError, evaluate
 from services.runtime.templates import ABSENT
@@ -41,6 +42,8 @@ class ProviderCall:
     """Its place at the provider."""
     course: Course = field(default_factory=Course)
     job_id: str = ""
+    file_places: tuple[Place, ...] = ()
+    """Where an output has files."""
 
     @property
     def meter(self) -> Meter:
@@ -51,19 +54,23 @@ class ProviderCall:
 
 
 def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
-    """The output that the last answer makes; raises UnreadableError, ExpressionError where it makes none."""
+    """The output that the last answer makes; raises UnreadableError, ExpressionError where it makes none.
+
+    Its files may have megabytes: to be called on a thread.
+    """
     output = templates.render(call.plan.response.output, context)
     if output is ABSENT or not isinstance(output, dict):
         raise UnreadableError("the provider's answer has no output")
-    output = plain(output, "data_url")
-    if problem := call.misfit(output):
-        raise UnreadableError(f"the provider's answer does not fit the tool: {problem}")
-    encoded = json.dumps(output, ensure_ascii=False, separators=(",", ":")).encode()
-    if len(encoded) > OUTPUT_BYTES_MAX:
-        message = f"the output has {len(encoded):,} bytes; at most {OUTPUT_BYTES_MAX:,} can be handed out"
-        return ToolAnswer(Answer.TOO_LARGE, message=message)
+    try:
+        output, files = split(output, call.file_places, call.job_id, content_of)
+        output = plain(output, "data_url")
+        if problem := call.misfit(output):
+            raise UnreadableError(f"the provider's answer does not fit the tool: {problem}")
+        encoded = check_json(json.dumps(output, ensure_ascii=False, separators=(",", ":")).encode())
+    except OutputTooLargeError as error:
+        return ToolAnswer(Answer.TOO_LARGE, message=str(error))
     context["output"] = output
-    return ToolAnswer(Answer.OUTPUT, encoded)
+    return ToolAnswer(Answer.OUTPUT, encoded, files)
 
 
 def used(call: ProviderCall, context: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:

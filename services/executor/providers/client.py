@@ -14,8 +14,8 @@ from services.executor.providers.requests import Request
 from services.executor.providers.responses import Response
 
 CONNECT_SECONDS = 10.0
-# What one answer may have; an output has seven, base64 included.
-RESPONSE_BYTES_MAX = 10 * 1024 * 1024
+# What one answer may have: the files of an output in base64, and a little around them.
+RESPONSE_BYTES_MAX = 44 * 1024 * 1024
 CONNECTIONS_MAX = 256
 # How long a connection on which something can be asked again may be silent.
 READ_SECONDS = 30.0

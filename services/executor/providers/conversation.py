@@ -29,6 +29,8 @@ from services.executor.running.worker import Answer, ToolAnswer
 from services.runtime.expressions import ExpressionError, evaluate
 
 SENDS_MAX = 3
+# Answers of more are read on a thread, so that no other call waits meanwhile.
+THREAD_BYTES_MIN = 256 * 1024
 # Polls grow rarer up to this, so that an hour's work is not asked for every second.
 POLL_SECONDS_MAX = 15.0
 POLL_GROWTH = 1.2
@@ -89,7 +91,7 @@ class Conversation:
         for name, expression in plan.response.fetch.items():
             found = evaluate(expression, context)
             context["files"][name] = await downloaded(self._client, name, found, hosts_of(plan))
-        answer = output_of(self._call, context)
+        answer = await asyncio.to_thread(output_of, self._call, context)
         if answer.answer is Answer.OUTPUT and self._call.units:
             units, self.usage = used(self._call, context)
             return replace(answer, units=units)
@@ -120,7 +122,7 @@ class Conversation:
                 if not may_repeat or not self._asks_again(count):
                     raise
             else:
-                failure = self._read(response, read)
+                failure = await self._read(response, read)
                 if failure is None:
                     return
                 again = failure.means == "retry" and (may_repeat or failure.nothing_done)
@@ -142,7 +144,7 @@ class Conversation:
         try:
             return await streaming.received(self._client, request, self._call, stream)
         except StreamCutError as cut:
-            self._read(cut.response, self._plan.response.read)
+            await self._read(cut.response, self._plan.response.read)
             raise
 
     async def _keep(self) -> None:
@@ -175,7 +177,7 @@ class Conversation:
             except (NotSentError, NoAnswerError):
                 pass
             else:
-                failure = self._read(response, read)
+                failure = await self._read(response, read)
                 if failure is None:
                     return
                 if failure.means != "retry":
@@ -183,17 +185,17 @@ class Conversation:
                 pause = retry_after(response, count)
             await asyncio.sleep(pause)
 
-    def _read(self, response: Response, read: str) -> Failure | None:
+    async def _read(self, response: Response, read: str) -> Failure | None:
         """Takes an answer into the context; answers what went wrong, where it says so."""
-        self._take(response, read)
+        await self._take(response, read)
         return self._failure()
 
-    def _take(self, response: Response, read: str) -> None:
+    async def _take(self, response: Response, read: str) -> None:
         self.status = response.status
         self._context |= {
             "status": response.status,
             "headers": dict(response.headers),
-            "body": body_of(response, read),
+            "body": await _body(response, read),
         }
         if response.streamed:
             self._context |= {"text": response.streamed.text, "stopped": response.streamed.stopped}
@@ -236,3 +238,10 @@ class Conversation:
     def _said(self, expression: str) -> str:
         said = evaluate(expression, self._context) if expression else None
         return said if isinstance(said, str) else errors.said_by(self._context)
+
+
+async def _body(response: Response, read: str) -> Any:
+    """The body, as `read` says; raises UnreadableError."""
+    if len(response.content) < THREAD_BYTES_MIN:
+        return body_of(response, read)
+    return await asyncio.to_thread(body_of, response, read)

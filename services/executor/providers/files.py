@@ -4,6 +4,8 @@ import base64
 import mimetypes
 from typing import Any
 
+from services.executor.rules.output_files import Content, of_data_url
+
 
 def plain(value: Any, member: str) -> Any:
     """JSON values in which every file is one of its members: `base64` for providers, `data_url` for callers."""
@@ -16,6 +18,11 @@ def plain(value: Any, member: str) -> Any:
             return [plain(item, member) for item in value]
         case _:
             return value
+
+
+def content_of(value: Any) -> Content | None:
+    """What a file-valued value of an output holds: a File, or a `data:` URL that a template made."""
+    return (value["media_type"], value.data) if isinstance(value, File) else of_data_url(value)
 
 
 def input_file(data: bytes, media_type: str, member: str) -> "File":

@@ -65,11 +65,12 @@ class Inspection(Conversation):
         """
         try:
             request = signed(rendered(self._inspect.request, self._context), self._plan.auth, self._secret)
-            self._take(await self._visit.look(self._client.look(request)), "json")
+            response = await self._visit.look(self._client.look(request))
+            await self._take(response, "json")
             if self._holds(self._inspect.absent):
                 return Sight.ABSENT
             found = evaluate(self._inspect.work, self._context)
-            if self.status >= 400 or found is None:
+            if not response.is_success or found is None:
                 return Sight.UNTOLD
             self._context["body"] = found
             return Sight.UNDER_WAY if self._holds(self._inspect.under_way) else None

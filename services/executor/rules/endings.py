@@ -85,6 +85,7 @@ def answered(
         reason=reason,
         message=answer.message,
         output_json=answer.output_json if ending is Ending.SUCCEEDED else None,
+        output_files=answer.output_files,
         measured=answer.units,
         duration_ms=duration_ms,
         report=report,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+from services.executor.rules.output_files import OutputFile
 from services.runtime.tariff import Tariff
 
 # So often may the worker of a job be lost whose tool may be called again. Other attempts without an outcome count not:
@@ -185,6 +186,8 @@ class Transition:
     message: str = ""
     """A sentence for people; where it did not succeed."""
     output_json: bytes | None = None
+    output_files: tuple[OutputFile, ...] = ()
+    """Of the output, beside its JSON."""
     units: Mapping[str, int] | None = None
     """Measured; None: those of the quote stay."""
     duration_ms: int = 0
@@ -223,6 +226,7 @@ def ended(
     reason: str = "",
     message: str = "",
     output_json: bytes | None = None,
+    output_files: tuple[OutputFile, ...] = (),
     measured: Mapping[str, int] | None = None,
     duration_ms: int = 0,
     report: ProviderReport = NO_REPORT,
@@ -248,6 +252,7 @@ def ended(
         reason=reason,
         message=message,
         output_json=output_json,
+        output_files=output_files,
         units=units,
         duration_ms=duration_ms,
         cost=cost_of(terms, ending if called else Ending.NOT_RUN, units),

@@ -1,11 +1,13 @@
 """What may be wished of a job as it stands: that it is canceled, or settled by an operator. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from services.executor import mapping
 from services.executor.rules import endings
 from services.executor.rules.jobs import SETTLED_BY_OPERATOR, Ending, State, Terms, Transition, Wish, ended
+from services.executor.rules.output_files import OutputFile, Place, split
 from services.executor.store.rows import Job
 from services.executor.store.wishes import Decision, Standing
 from services.runtime.errors import Refusal, invalid
@@ -25,6 +27,8 @@ class Settling:
     output_json: bytes
     """Where it succeeded."""
     wish: Wish
+    output_files: tuple[OutputFile, ...] = ()
+    """Of the output, beside its JSON."""
 
 
 def check_owner(job: Job, account_id: str) -> None:
@@ -70,10 +74,21 @@ def settle(standing: Standing, settling: Settling) -> Transition | None:
         )
     if not (job.indeterminate_at and job.wished_by):
         raise _ended(job, f"job {job.job_id} has {job.state} already")
-    known = (job.state, job.units, job.wished_reason, standing.output_json)
-    if known == (step.after, step.units, settling.wish.reason, step.output_json or b""):
+    known = (job.state, job.units, job.wished_reason)
+    # Of an output that was removed since, nobody can say that it was another one.
+    same_output = job.content_removed_at or standing.output_json == (step.output_json or b"")
+    if same_output and known == (step.after, step.units, settling.wish.reason):
         return None
     raise _ended(job, f"job {job.job_id} was settled otherwise: it has {job.state}, as an operator said")
+
+
+def with_files(settling: Settling, places: Sequence[Place]) -> Settling:
+    """With its output as its tool would have given it, which has files in these places: large ones are beside it."""
+    output, files = split(json.loads(settling.output_json), places, settling.job_id)
+    if not files:
+        return settling
+    output_json = json.dumps(output, ensure_ascii=False, separators=(",", ":")).encode()
+    return replace(settling, output_json=output_json, output_files=files)
 
 
 def unknown_for_long(job: Job, terms: Terms, seconds: float) -> Transition:
@@ -109,6 +124,7 @@ def _settled(job: Job, terms: Terms, settling: Settling) -> Transition:
         reason="" if succeeded else "OUTCOME_UNKNOWN",
         message="" if succeeded else f"an operator settled it as failed: {settling.wish.reason}",
         output_json=settling.output_json if succeeded else None,
+        output_files=settling.output_files,
         measured=settling.units or None,
         duration_ms=job.duration_ms,
         wish=settling.wish,

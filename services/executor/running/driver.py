@@ -30,6 +30,7 @@ from services.executor.store import attempts, cached, claims
 from services.executor.store.attempts import Beginning
 from services.executor.store.rows import Job
 from services.executor.upkeep.abandoned import Abandoned
+from services.executor.upkeep.mover import Mover
 from services.executor.upkeep.settlement import Settler
 from services.runtime import clock, logs, tracing
 from services.runtime.errors import Refusal
@@ -59,6 +60,7 @@ class Driver:
         abandoned: Abandoned,
         watches: Watches,
         live: Live,
+        mover: Mover,
     ) -> None:
         self._executor_id = executor_id
         self._pool = pool
@@ -72,13 +74,19 @@ class Driver:
         self._abandoned = abandoned
         self._watches = watches
         self._live = live
+        self._mover = mover
         self._stopping = False
         self._beginning = Patience("database (attempts)")
         self._moving = Patience("database (outcomes)")
         self._beginnings: Grouped[Beginning, Job | None] = Grouped("executor", "beginnings", self._begin)
         self._outcomes: Grouped[Transition, Job | None] = Grouped("executor", "outcomes", self._move, batch_max=100)
+        # One at a time: with its files an outcome may have 32 MiB, for which the small ones do not wait.
+        self._large: Grouped[Transition, Job | None] = Grouped(
+            "executor", "outcomes with files", self._move, batch_max=1
+        )
         self._returns: Grouped[tuple[Key, float], None] = Grouped("executor", "returns", self._return)
-        self.loops = (self._returns.run, self._beginnings.run, self._resumption.run, self._outcomes.run)
+        groups = (self._returns, self._beginnings, self._resumption, self._outcomes, self._large)
+        self.loops = tuple(group.run for group in groups)
 
     def stop(self) -> None:
         """From now on no call leaves."""
@@ -232,7 +240,7 @@ class Driver:
 
     async def _conclude(self, held: Held, step: Transition) -> None:
         """Writes a step of the job, and passes it on to whom it concerns."""
-        job = await self._outcomes.do(step)
+        job = await (self._large if step.output_files else self._outcomes).do(step)
         if job is None and step.before is State.RUNNING and not step.ends:
             step = endings.canceled_instead(step, held.terms, held.claim.work is not None)
             job = await self._outcomes.do(step)
@@ -242,6 +250,8 @@ class Driver:
             log.warning("outcome_refused", job_id=held.job.job_id, fence=held.job.fence, after=step.after)
             return
         meters.moved(job)
+        if step.output_files:
+            self._mover.poke()
         self._watches.tell(job, step.output_json)
         if job.has_ended:
             self._settler.take(job)

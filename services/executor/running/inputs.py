@@ -6,6 +6,8 @@ import hashlib
 from collections import deque
 from collections.abc import AsyncIterator
 
+from services.executor.output_contents import OutputContents
+from services.executor.rules.output_files import is_file_id
 from services.executor.store.rows import Claim, StoredFile
 from services.runtime import logs
 from services.runtime.objects import ObjectMissingError, Objects
@@ -18,10 +20,11 @@ class InputGoneError(Exception):
 
 
 class Inputs:
-    """One a process. `bytes_max`: of stored files over all calls at one time."""
+    """One a process. `objects` are uploaded files; `bytes_max`: of stored files over all calls at one time."""
 
-    def __init__(self, objects: Objects, bytes_max: int) -> None:
+    def __init__(self, objects: Objects, outputs: OutputContents, bytes_max: int) -> None:
         self._objects = objects
+        self._outputs = outputs
         self._free = bytes_max
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
@@ -41,13 +44,17 @@ class Inputs:
     async def fetch(self, claim: Claim) -> None:
         """Puts the content of each stored file with the others; raises InputGoneError, UPSTREAM_UNAVAILABLE."""
         for name, file in claim.stored.items():
-            claim.files[name] = await self._content(file)
+            if is_file_id(file.file_id):
+                pieces = self._outputs.read(claim.job.account_id, file.file_id, file.size_bytes)
+            else:
+                pieces = self._objects.read(file.file_id, file.size_bytes)
+            claim.files[name] = await self._content(file, pieces)
 
-    async def _content(self, file: StoredFile) -> bytes:
+    async def _content(self, file: StoredFile, pieces: AsyncIterator[bytes]) -> bytes:
         digest = hashlib.sha256()
         content = bytearray()
         try:
-            async for piece in self._objects.read(file.file_id, file.size_bytes):
+            async for piece in pieces:
                 digest.update(piece)
                 content += piece
         except ObjectMissingError as error:

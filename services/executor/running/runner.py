@@ -39,7 +39,10 @@ class Runner:
         `held.course`, also where there is no answer."""
         if spec.http is not None:
             return await self._ask(spec, spec.http, held, keep)
-        call = ToolCall(spec.handler, held.claim.input_json, held.claim.files, dict(spec.pointers))
+        claim = held.claim
+        call = ToolCall(
+            spec.handler, claim.input_json, claim.files, dict(spec.pointers), held.job.job_id, spec.file_places
+        )
         return await self._tool_processes.run(call, held.seconds_left())
 
     def stop_work(self, spec: RunSpec, course: Course) -> None:
@@ -61,6 +64,7 @@ class Runner:
             visit=visit,
             course=held.course,
             job_id=held.job.job_id,
+            file_places=spec.file_places,
         )
         if held.course.meter:
             await asyncio.to_thread(held.course.meter.prepare)

@@ -14,6 +14,7 @@ from services.executor.providers.metering import Counted, Meter
 from services.executor.providers.plan import HttpPlan, plan_of
 from services.executor.providers.secrets import Secrets
 from services.executor.rules.jobs import Retry, Terms
+from services.executor.rules.output_files import Place, places_of
 from services.executor.running.output_schema import misfit_of
 from services.executor.running.worker import HANDLERS
 from services.runtime import clock
@@ -55,6 +56,8 @@ class RunSpec:
     """By unit: what of it can be counted while a provider's answer comes."""
     cache_seconds: float = 0
     """How long an output may be given again; 0: never."""
+    file_places: tuple[Place, ...] = ()
+    """Where an output has files."""
 
     def meter(self, input_json: bytes, terms: Terms) -> Meter | None:
         """What meters one call with that input; None where the answer is not read as it comes."""
@@ -85,6 +88,7 @@ def parse(run_json: bytes, output_schema_json: bytes = b"true", provider: str = 
         units={name or unit: one["value"] for name, one in measures.items() if one.get("from") == "response"},
         pointers={name or unit: one["pointer"] for name, one in measures.items() if one.get("from") == "output"},
         cache_seconds=(run.get("cache") or {}).get("seconds", 0),
+        file_places=places_of(output_schema_json),
         counted={name or unit: _counted(one) for name, one in measures.items() if one.get("from") == "response"},
     )
 

@@ -1,7 +1,8 @@
 """What runs in a tool process: one handler at a time, with its input, and nothing of the service around it.
 
-Only the standard library is imported here, so that a process is there quickly; handlers bring their libraries along
-when they are first called. What a handler raises never leaves this module as an exception.
+Only the standard library is imported here, and what stands on nothing else, so that a process is there quickly;
+handlers bring their libraries along when they are first called. What a handler raises never leaves this module as an
+exception.
 """
 
 import ctypes
@@ -19,9 +20,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from services.executor.rules.output_files import OutputFile, OutputTooLargeError, Place, check_json, split
+
 HANDLERS = "services.executor.handlers"
-# What a message of the services' own can carry, less its other fields; an output beyond it could not be handed out.
-OUTPUT_BYTES_MAX = 7 * 1024 * 1024
 MESSAGE_CHARACTERS_MAX = 500
 DETAIL_CHARACTERS_MAX = 8_000
 PR_SET_PDEATHSIG = 1
@@ -39,6 +40,9 @@ class ToolCall:
     """Content by property."""
     units: dict[str, str] = field(default_factory=dict)
     """By unit: JSON pointer to how many were used, in the output."""
+    job_id: str = ""
+    file_places: tuple[Place, ...] = ()
+    """Where the output has files."""
 
 
 class Answer(StrEnum):
@@ -57,6 +61,8 @@ class ToolAnswer:
 
     answer: Answer
     output_json: bytes = b""
+    output_files: tuple[OutputFile, ...] = ()
+    """Those that are too large for the JSON, which names them."""
     units: dict[str, int] | None = None
     """Used, by name (services/runtime/tariff.py); None: not measured."""
     reason: str = ""
@@ -100,7 +106,9 @@ def run_tool(call: ToolCall) -> ToolAnswer:
     try:
         handler = importlib.import_module(f"{HANDLERS}.{call.handler}")
         output = handler.run(json.loads(call.input_json), call.files)
-        return _output(output, call.units)
+        return _output(output, call)
+    except OutputTooLargeError as error:
+        return ToolAnswer(Answer.TOO_LARGE, message=str(error))
     except ToolError as error:
         return ToolAnswer(Answer.REJECTED, reason=_plain(error.reason), message=_plain(error.message))
     except MemoryError:
@@ -110,23 +118,21 @@ def run_tool(call: ToolCall) -> ToolAnswer:
         return ToolAnswer(Answer.FAILED, message="the tool failed on this input", detail=detail)
 
 
-def _output(output: Any, pointers: dict[str, str]) -> ToolAnswer:
+def _output(output: Any, call: ToolCall) -> ToolAnswer:
     if not isinstance(output, dict):
         detail = f"run() returned {type(output).__name__}"
         return ToolAnswer(Answer.FAILED, message="the tool gave no JSON object", detail=detail)
-    encoded = json.dumps(output, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    if len(encoded) > OUTPUT_BYTES_MAX:
-        message = f"the output has {len(encoded):,} bytes; at most {OUTPUT_BYTES_MAX:,} can be handed out"
-        return ToolAnswer(Answer.TOO_LARGE, message=message)
+    output, files = split(output, call.file_places, call.job_id)
+    encoded = check_json(json.dumps(output, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
     units = {}
-    for unit, pointer in pointers.items():
+    for unit, pointer in call.units.items():
         found = _at(output, pointer)
         if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < 2**53:
             detail = f"{pointer} of the output is {found!r:.100}"
             return ToolAnswer(Answer.FAILED, message="the tool did not say what it used", detail=detail)
         # Started units count.
         units[unit] = math.ceil(found)
-    return ToolAnswer(Answer.OUTPUT, encoded, units=units or None)
+    return ToolAnswer(Answer.OUTPUT, encoded, files, units or None)
 
 
 def _at(value: Any, pointer: str) -> Any:

@@ -8,7 +8,7 @@ from scrip.executor.v1 import events_pb2
 
 from services.executor import events
 from services.executor.rules.jobs import Retry, State, Transition
-from services.executor.store import gates
+from services.executor.store import gates, output_files
 from services.executor.store.rows import COLUMNS, SETTLE_HOLD, Job, job_of
 from services.executor.store.statements import Connection, each
 from services.runtime.event_log import EventLog
@@ -126,6 +126,7 @@ async def move_within(connection: Connection, log: EventLog, transitions: Sequen
     rows = await each(connection, _MOVE, [_parameters(step) for step in transitions])
     moved = [job_of(row) if row else None for row in rows]
     done = [(step, job) for step, job in zip(transitions, moved, strict=True) if job]
+    await output_files.insert(connection, [step for step, _ in done])
     await gates.open_for(connection, [job for _, job in done if job.state is not State.QUEUED])
     await log.append(
         connection, [events.ended(job, _EVENT_KINDS[step.after], step.cause, step.report) for step, job in done]
@@ -161,6 +162,7 @@ def _parameters(step: Transition) -> dict[str, object]:
         "wished_key_id": step.wish and step.wish.key_id,
         "wished_reason": step.wish and step.wish.reason,
         "indeterminate": step.after is State.INDETERMINATE,
-        "cache_seconds": step.cache_seconds,
+        # Files live as long as their own job has its output, so none is given again.
+        "cache_seconds": 0 if step.output_files else step.cache_seconds,
         "loss": int(step.is_loss),
     }

@@ -6,6 +6,7 @@ from services.runtime.postgres import Pool
 _FIND = """
 SELECT output_json FROM job
  WHERE account_id = %s AND input_digest = %s AND tool = %s AND tool_version = %s AND cached_until > clock_timestamp()
+   AND content_removed_at IS NULL
  ORDER BY cached_until DESC LIMIT 1
 """
 

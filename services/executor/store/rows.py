@@ -56,6 +56,9 @@ class Job:
     wished_reason: str
     indeterminate_at: datetime | None
     inspections: int
+    content_expires_at: datetime | None
+    """From when input, output and files are removed; None until it is settled."""
+    content_removed_at: datetime | None
 
     def __post_init__(self) -> None:
         self.priority = Priority(self.priority)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from scrip.executor.v1 import events_pb2
 
@@ -25,7 +26,8 @@ RETURNING {COLUMNS}
 """
 _SETTLE = f"""
 UPDATE job SET settlement = %(settlement)s, settlement_reason = %(reason)s, captured_micros = %(captured)s,
-       settled_at = clock_timestamp()
+       settled_at = clock_timestamp(),
+       content_expires_at = greatest(clock_timestamp() + %(content)s, cached_until)
  WHERE job_id = %(job_id)s AND settlement = 'PENDING' AND finished_at IS NOT NULL
 RETURNING {COLUMNS}
 """
@@ -58,14 +60,16 @@ async def take_due(pool: Pool, n: int) -> list[Job]:
         return [job_of(row) for row in await found.fetchall()]
 
 
-async def settle(pool: Pool, log: EventLog, settled: Sequence[Settled]) -> list[Job]:
-    """Writes what the ledger said, once a job, with its event; answers the jobs that this call settled."""
+async def settle(pool: Pool, log: EventLog, settled: Sequence[Settled], content: timedelta) -> list[Job]:
+    """Writes what the ledger said, once a job, with its event; answers the jobs that this call settled. Their contents
+    are kept for the time of `content` from now, and as long as their outputs are given again."""
     parameters = [
         {
             "job_id": item.job_id,
             "settlement": item.settlement,
             "captured": item.captured_micros,
             "reason": item.reason,
+            "content": content,
         }
         for item in sorted(settled, key=lambda item: item.job_id)
     ]

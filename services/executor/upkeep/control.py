@@ -1,11 +1,15 @@
 """Does what somebody wishes of a job, and tells whom it concerns."""
 
+import asyncio
+
 from services.executor import meters
 from services.executor.following.watch import Watches
 from services.executor.rules import wishes
 from services.executor.rules.jobs import State, Wish
 from services.executor.rules.wishes import Settling
 from services.executor.running.leases import Leases
+from services.executor.running.specs import RunSpecs
+from services.executor.store import queries
 from services.executor.store import wishes as store
 from services.executor.store.rows import Job
 from services.executor.store.wishes import Decide, Decision, Standing
@@ -27,6 +31,7 @@ class Control:
         self,
         pool: Pool,
         event_log: EventLog,
+        specs: RunSpecs,
         leases: Leases,
         settler: Settler,
         abandoned: Abandoned,
@@ -35,6 +40,7 @@ class Control:
     ) -> None:
         self._pool = pool
         self._log = event_log
+        self._specs = specs
         self._leases = leases
         self._settler = settler
         self._abandoned = abandoned
@@ -57,9 +63,22 @@ class Control:
 
     async def settle(self, settling: Settling) -> tuple[Job, bool]:
         """The job, settled as an operator says, and whether that was done before; raises JOB_NOT_FOUND, JOB_ENDED,
-        JOB_NOT_INDETERMINATE, REQUEST_INVALID."""
+        JOB_NOT_INDETERMINATE, REQUEST_INVALID; UPSTREAM_UNAVAILABLE also where the catalog is to say what of the output
+        is a file, and does not answer."""
+        settling = await self._with_files(settling)
         job, changed = await self._decide(settling.job_id, lambda standing: wishes.settle(standing, settling))
         return job, not changed
+
+    async def _with_files(self, settling: Settling) -> Settling:
+        """The output as its tool would have given it, large files beside it."""
+        if b'"data:' not in settling.output_json:
+            return settling
+        async with outage_refused():
+            job = (await queries.jobs(self._pool, [settling.job_id])).get(settling.job_id)
+        if job is None:
+            raise wishes.not_found(settling.job_id)
+        spec = await self._specs.get(job.tool, job.tool_version)
+        return await asyncio.to_thread(wishes.with_files, settling, spec.file_places)
 
     async def _decide(self, job_id: str, decision: Decide) -> tuple[Job, bool]:
         async with outage_refused():

@@ -22,6 +22,7 @@ from services.executor.running.specs import RunSpec, RunSpecs
 from services.executor.running.worker import ToolAnswer
 from services.executor.store import inspections
 from services.executor.store.inspections import Turn
+from services.executor.upkeep.mover import Mover
 from services.executor.upkeep.settlement import Settler
 from services.runtime import logs, tracing
 from services.runtime.errors import Refusal
@@ -56,6 +57,7 @@ class Inspector:
         health: Health,
         providers: Providers,
         settler: Settler,
+        mover: Mover,
         watches: Watches,
     ) -> None:
         self._pool = pool
@@ -65,6 +67,7 @@ class Inspector:
         self._health = health
         self._providers = providers
         self._settler = settler
+        self._mover = mover
         self._watches = watches
         self._looks: set[asyncio.Task[None]] = set()
         self._patience = Patience("database (inspections)")
@@ -147,7 +150,12 @@ class Inspector:
         self, turn: Turn, spec: RunSpec, plan: HttpPlan, inspect: InspectPlan, visit: Visit
     ) -> tuple[ToolAnswer | Sight, ProviderReport]:
         given = json.loads(turn.input_json)
-        call = ProviderCall(plan, given, {}, False, spec.units, spec.misfit, visit=visit, job_id=turn.job.job_id)
+        call = ProviderCall(
+            *(plan, given, {}, False, spec.units, spec.misfit),
+            file_places=spec.file_places,
+            visit=visit,
+            job_id=turn.job.job_id,
+        )
         found: ToolAnswer | Sight
         try:
             async with asyncio.timeout(LOOK_SECONDS):
@@ -165,6 +173,8 @@ class Inspector:
             return
         log.info("job_ended_by_inspection", job_id=job.job_id, state=job.state, reason=job.error_reason)
         meters.moved(job)
+        if step.output_files:
+            self._mover.poke()
         self._watches.tell(job, step.output_json)
         self._settler.take(job)
 

@@ -6,6 +6,7 @@ taken up from the table by any executor.
 
 import asyncio
 from collections import deque
+from datetime import timedelta
 
 from services.executor import meters
 from services.executor.following.watch import Watches
@@ -28,13 +29,16 @@ WAITING_MAX = 10_000
 
 
 class Settler:
-    """One a process."""
+    """One a process. `content`: how long contents of jobs are kept after that."""
 
-    def __init__(self, pool: Pool, event_log: EventLog, reservations: Reservations, watches: Watches) -> None:
+    def __init__(
+        self, pool: Pool, event_log: EventLog, reservations: Reservations, watches: Watches, content: timedelta
+    ) -> None:
         self._pool = pool
         self._log = event_log
         self._reservations = reservations
         self._watches = watches
+        self._content = content
         self._waiting: deque[Job] = deque()
         self._busy = False
         self._arrived = Signal()
@@ -88,7 +92,7 @@ class Settler:
         decided = [verdict for verdict in verdicts if verdict]
         if decided:
             self._ledger.worked()
-            for job in await settlements.settle(self._pool, self._log, decided):
+            for job in await settlements.settle(self._pool, self._log, decided, self._content):
                 self._watches.tell(job)
                 meters.SETTLED.labels(job.settlement).inc()
                 if job.settlement is Settlement.REFUSED:

@@ -123,7 +123,23 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         header = first.header
         account_id = payer(header.account_id).account_id
         file = await self._files.take(account_id, header.media_type, header.name, _data(request_iterator))
-        return mapping.file_message(file)
+        return mapping.uploaded_file_message(file)
+
+    async def DownloadFile(  # noqa: N802
+        self, request: gateway_pb2.DownloadFileRequest, _context: Context
+    ) -> AsyncIterator[gateway_pb2.DownloadFileResponse]:
+        """What the file is, and its content in pieces that a message can carry."""
+        file = await self._files.get(payer(request.account_id).account_id, request.file_id)
+        yield gateway_pb2.DownloadFileResponse(file=mapping.file_message(file))
+        async for data in await self._files.read(file):
+            yield gateway_pb2.DownloadFileResponse(data=data)
+
+    async def DeleteFile(  # noqa: N802
+        self, request: gateway_pb2.DeleteFileRequest, _context: Context
+    ) -> gateway_pb2.DeleteFileResponse:
+        """Nobody finds the file any more."""
+        await self._files.delete(payer(request.account_id).account_id, request.file_id)
+        return gateway_pb2.DeleteFileResponse()
 
     async def _job(self, request: gateway_pb2.GetJobRequest | gateway_pb2.WatchJobRequest) -> executor_pb2.Job:
         account_id = payer(request.account_id).account_id

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
-from litestar import Request, get, post
+from litestar import Request, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Stream
@@ -30,7 +30,7 @@ _CONTENT_HEADERS = {
 
 
 def handlers(doorkeeper: Doorkeeper, files: Files) -> list[HTTPRouteHandler]:
-    """POST /v1/files and GET /v1/files/{file_id}."""
+    """POST /v1/files, and GET and DELETE of /v1/files/{file_id}."""
 
     @post(
         "/v1/files",
@@ -62,7 +62,7 @@ def handlers(doorkeeper: Doorkeeper, files: Files) -> list[HTTPRouteHandler]:
         "/v1/files/{file_id:str}",
         opt=opt(
             Operation(
-                "Download a file",
+                "Download a file, uploaded or made by a tool",
                 TAG,
                 {200: None},
                 answer_bytes=True,
@@ -81,7 +81,23 @@ def handlers(doorkeeper: Doorkeeper, files: Files) -> list[HTTPRouteHandler]:
         length = {"Content-Length": str(file.size_bytes)}
         return Stream(content, headers=headers | length, media_type=file.media_type)
 
-    return [upload_file, download_file]
+    @delete(
+        "/v1/files/{file_id:str}",
+        status_code=204,
+        opt=opt(
+            Operation(
+                "Delete a file, uploaded or made by a tool; a job that waits to be given it fails, and costs nothing",
+                TAG,
+                {204: None},
+                problems=["FILE_NOT_FOUND", "ACCOUNT_REQUIRED"],
+            )
+        ),
+    )
+    async def delete_file(request: Request[Any, Any, Any], file_id: FromPath[str]) -> None:
+        payer = await doorkeeper.payer(request)
+        await files.delete(payer.account_id, file_id)
+
+    return [upload_file, download_file, delete_file]
 
 
 def _headers(file: File) -> dict[str, str]:

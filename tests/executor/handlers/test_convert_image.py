@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from services.executor.handlers import convert_image
+from services.executor.material import pictures
 from tests.executor.handlers.picture_samples import animation, halves, hostile_pictures, refusal, saved, shown
 
 
@@ -48,12 +49,13 @@ def test_transparency_stays_where_there_is_any(format_name: str, alpha: int | No
         assert made.convert("RGBA").getpixel((8, 8))[3] == alpha
 
 
-def test_what_no_output_can_hold_is_told_in_numbers() -> None:
+def test_what_no_output_can_hold_is_told_in_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the way out: another format, or less quality."""
-    noise = saved(Image.effect_noise((2_800, 2_800), 200), "JPEG", quality=30)
+    monkeypatch.setattr(pictures, "BYTES_MAX", 100_000)
+    noise = saved(Image.effect_noise((400, 400), 200), "JPEG", quality=30)
     refused = refusal(convert_image.run, {"format": "png"}, image=noise)
     assert refused.reason == "IMAGE_TOO_LARGE"
-    assert "at most 5,000,000 can be handed out" in refused.message
+    assert "at most 100,000 can be handed out" in refused.message
 
 
 @hostile_pictures

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from services.executor.handlers import pdf_page_image
+from services.executor.material import pictures
 from tests.executor.handlers.picture_samples import halves, refusal, saved, shown
 
 MISSING_PASSWORD = b"/Encrypt<</Filter/Standard/V 1/R 2/P -4/O<%s>/U<%s>>>/ID[<00><00>]" % (b"11" * 32, b"22" * 32)
@@ -95,10 +96,11 @@ def test_a_page_of_too_many_pixels_is_refused_before_it_is_drawn(side: int) -> N
     assert "at most 40,000,000 are drawn" in refused.message
 
 
-def test_a_page_that_no_output_can_hold_is_refused() -> None:
+def test_a_page_that_no_output_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """With its bytes."""
-    noise = Image.merge("RGB", [Image.effect_noise((1_500, 1_500), 200) for _ in range(3)])
-    assert "at most 5,000,000 can be handed out" in refusal(pdf_page_image.run, {"dpi": 72}, pdf=book(noise)).message
+    monkeypatch.setattr(pictures, "BYTES_MAX", 100_000)
+    noise = Image.merge("RGB", [Image.effect_noise((400, 400), 200) for _ in range(3)])
+    assert "at most 100,000 can be handed out" in refusal(pdf_page_image.run, {"dpi": 72}, pdf=book(noise)).message
 
 
 ROWS = [

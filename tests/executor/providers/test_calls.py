@@ -1,5 +1,6 @@
 """A call of a provider from first request to answer: what is sent again, waited for, fetched, and never sent."""
 
+import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -19,6 +20,7 @@ from services.executor.providers.plan import plan_of
 from services.executor.providers.retry_budget import RETRIES_A_CALL, RETRIES_MAX
 from services.executor.providers.secrets import Secrets
 from services.executor.rules.jobs import ProviderReport
+from services.executor.rules.output_files import EACH
 from services.executor.running.worker import Answer, ToolAnswer
 from services.runtime.lifecycle import Signal
 
@@ -105,6 +107,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             begun=begun,
             keep=script.keep,
             visit=visit,
+            job_id="job_1",
+            file_places=(("picture",), ("pictures", EACH)),
         )
         call.course.meter = meter
         try:
@@ -293,6 +297,31 @@ async def test_a_file_that_was_made_is_not_given_up(run: Any) -> None:
     members = {"response": {"fetch": {"picture": "body.url"}, "output": {"picture": "${files.picture}"}}}
     answer = await run(script, members)
     assert json.loads(answer.output_json) == {"picture": "data:image/png;base64,UE5H"}
+
+
+async def test_a_large_file_is_beside_the_output(run: Any) -> None:
+    """As it was downloaded, or out of the base64 that the answer holds; the JSON names it."""
+    content = bytes(100_000)
+    picture = httpx.Response(200, content=content, headers={"content-type": "image/png"})
+    members = {"response": {"fetch": {"picture": "body.url"}, "output": {"picture": "${files.picture}"}}}
+    answer = await run(Script(said(url="https://files.example.com/a.png"), picture), members)
+    (file,) = answer.output_files
+    assert json.loads(answer.output_json) == {"picture": f"file:{file.file_id}"}
+    assert (file.pointer, file.media_type, file.data) == ("/picture", "image/png", content)
+    members = {"response": {"output": {"pictures": ["data:image/webp;base64,${body.b64}", "data:,x"]}}}
+    answer = await run(Script(said(b64=base64.b64encode(content).decode())), members)
+    (file,) = answer.output_files
+    assert json.loads(answer.output_json) == {"pictures": [f"file:{file.file_id}", "data:,x"]}
+    assert (file.pointer, file.media_type, file.data) == ("/pictures/0", "image/webp", content)
+
+
+async def test_an_output_has_32_mebibytes_at_most(run: Any) -> None:
+    """Of files; told with the numbers, and units are none of it."""
+    members = {"response": {"read": "binary", "output": {"picture": "${body}"}}}
+    content = bytes(32 * 1024 * 1024 + 1)
+    answer = await run(Script(httpx.Response(200, content=content, headers={"content-type": "image/png"})), members)
+    assert (answer.answer, answer.output_files) == (Answer.TOO_LARGE, ())
+    assert "33,554,433 bytes; at most 33,554,432" in answer.message
 
 
 async def test_a_file_that_is_gone_is(run: Any) -> None:

@@ -90,16 +90,16 @@ async def test_a_packed_answer_is_unpacked(ask: object, encoding: str) -> None:
 
 
 async def test_a_small_answer_does_not_become_a_large_one(ask: object) -> None:
-    """A gigabyte of nothing is a megabyte on the way; it is left after ten."""
+    """A gigabyte of nothing is a megabyte on the way; it is left after what an answer may have."""
     packed = zlib.compressobj(9, zlib.DEFLATED, 31)
     nothing = bytes(1024 * 1024)
     bomb = b"".join(packed.compress(nothing) for _ in range(1024)) + packed.flush()
     with provider(lambda asked: Answer(headers={"content-encoding": "gzip"}, body=bomb)) as double:
         tracemalloc.start()
         try:
-            with pytest.raises(TooLargeError, match="more than 10,485,760 bytes"):
+            with pytest.raises(TooLargeError, match="more than 46,137,344 bytes"):
                 await ask(double, post())  # type: ignore[operator]
-            assert tracemalloc.get_traced_memory()[1] < 40 * 1024 * 1024
+            assert tracemalloc.get_traced_memory()[1] < 100 * 1024 * 1024
         finally:
             tracemalloc.stop()
 
@@ -110,9 +110,9 @@ async def test_a_small_answer_does_not_become_a_large_one(ask: object) -> None:
 )
 async def test_what_cannot_be_unpacked_is_unreadable(ask: object, encoding: str, body: bytes, message: str) -> None:
     """Nor is anything tried that was not asked for."""
-    with provider(lambda asked: Answer(headers={"content-encoding": encoding}, body=body)) as double:
-        with pytest.raises(UnreadableError, match=message):
-            await ask(double, post())  # type: ignore[operator]
+    answer = Answer(headers={"content-encoding": encoding}, body=body)
+    with provider(lambda asked: answer) as double, pytest.raises(UnreadableError, match=message):
+        await ask(double, post())  # type: ignore[operator]
 
 
 async def test_a_redirect_is_an_answer_and_is_not_followed(ask: object) -> None:
