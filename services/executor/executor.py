@@ -27,6 +27,7 @@ from services.executor.running.specs import RunSpecs
 from services.executor.servicer import ExecutorServicer
 from services.executor.settings import Settings
 from services.executor.upkeep.abandoned import Abandoned
+from services.executor.upkeep.aftermath import Aftermath
 from services.executor.upkeep.control import Control
 from services.executor.upkeep.due import Due
 from services.executor.upkeep.inspector import Inspector
@@ -43,7 +44,6 @@ from services.runtime.objects import Objects
 from services.runtime.relay import Relay
 from services.runtime.topology import FILES_BUCKET, HOOK_SUBJECT, OUTPUTS_BUCKET
 
-DRAIN_SECONDS = 10.0
 FLUSH_SECONDS = 2.0
 
 
@@ -69,6 +69,7 @@ class Executor:
         providers = Providers(to.client, secrets, hooks)
         output_contents = OutputContents(pool, Objects(broker, OUTPUTS_BUCKET))
         mover = Mover(output_contents, broker)
+        aftermath = Aftermath(settler, abandoned, mover, watches)
         driver = Driver(
             executor_id,
             pool,
@@ -77,26 +78,21 @@ class Executor:
             Inputs(Objects(broker, FILES_BUCKET), output_contents, config.files_memory_mb * 1024 * 1024),
             Runner(to.tool_processes, providers, cancels),
             admission,
-            settler,
-            abandoned,
-            watches,
+            aftermath,
             live,
-            mover,
         )
         dispatcher = Dispatcher(executor_id, pool, leases, to.tool_processes, admission, driver)
         keeper = Keeper(pool, reservations)
-        reaper = Reaper(pool, event_log, config.lease_seconds, settler, abandoned, watches)
+        reaper = Reaper(pool, event_log, config.lease_seconds, aftermath)
         reconciler = Reconciler(pool, reservations, config.reconcile_seconds)
         intake = Intake(pool, event_log, dispatcher, keeper, broker, config.lease_seconds)
         availability = Availability(executor_id, to.catalog, specs, health, pool, to.tool_processes)
-        control = Control(pool, event_log, specs, leases, settler, abandoned, watches, broker)
+        control = Control(pool, event_log, specs, leases, aftermath, broker)
         due = Due(
             *(pool, event_log, config.lease_seconds, config.indeterminate_seconds),
-            *(settler, abandoned, watches, dispatcher.poke),
+            *(aftermath, dispatcher.poke),
         )
-        inspector = Inspector(
-            *(pool, event_log, config.lease_seconds, specs, health, providers, settler, mover, watches)
-        )
+        inspector = Inspector(pool, event_log, config.lease_seconds, specs, health, providers, aftermath)
         retention = Retention(pool, output_contents)
         relay = Relay(pool, broker, "executor", events_pb2.EventBatch, event_log.appended)
         health.tell(room=(dispatcher.poke,), turns=(dispatcher.poke, availability.poke))
@@ -114,6 +110,7 @@ class Executor:
             *(abandoned.run, watches.run, live.run, live.listen),
             *(mover.run, retention.remove_contents, retention.delete_files),
         )
+        self._drain_seconds = config.drain_seconds
         self._leases = leases
         self._availability = availability
         self._inspector = inspector
@@ -130,7 +127,7 @@ class Executor:
         """No new jobs; calls under way end or are handed over, what is due is settled, followers ask somebody else."""
         self._availability.stop()
         self._inspector.stop()
-        await self._dispatcher.drain(DRAIN_SECONDS)
+        await self._dispatcher.drain(self._drain_seconds)
         await self._settler.flush(FLUSH_SECONDS)
         self._watches.close()
         await self._cancels.finish()

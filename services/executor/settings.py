@@ -65,6 +65,12 @@ class Settings(ServiceSettings):
     lease_seconds: float = Field(
         default=15, ge=1, le=300, description="how long a silent executor keeps its jobs; renewed at a third of it"
     )
+    drain_seconds: float = Field(
+        default=600,
+        ge=1,
+        le=3600,
+        description="after SIGTERM, how long calls get to end that must not be made twice; the others are handed over",
+    )
     reconcile_seconds: float = Field(
         default=60,
         ge=1,

@@ -97,7 +97,7 @@ class KeyedSaga:
     async def _try(self, order: Order, row: Row, quote: catalog_pb2.Quote) -> Driven | None:
         """The row's job; None when nothing will ever come of its quote."""
         try:
-            return await self._saga.drive(order, quote)
+            return await self._saga.drive(order, quote, comes_again=True)
         except ReservationGone:
             job = await self._saga.find_job(row.account_id, row.job_id)
             return Driven(job, replayed=True) if job else None

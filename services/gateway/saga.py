@@ -102,8 +102,12 @@ class Saga:
         """Counts an execution against the limits that apply to it, before anything is reserved; raises RATE_LIMITED."""
         return await self._rates.count(quote)
 
-    async def drive(self, order: Order, quote: catalog_pb2.Quote) -> Driven:
-        """Reserves and submits, once or again; raises Refusal, and ReservationGone when a new quote is needed."""
+    async def drive(self, order: Order, quote: catalog_pb2.Quote, *, comes_again: bool = False) -> Driven:
+        """Reserves and submits, once or again; raises Refusal, and ReservationGone when a new quote is needed.
+
+        `comes_again`: whoever is not told how it went can ask again for the same job. Then a reservation of which it is
+        not known whether the executor has its job is left to it; if not, to the retry, or it lapses within a minute.
+        """
         reserved = await self._reserve(order, quote)
         reservation: ledger_pb2.Reservation = reserved.response.reservation
         if reservation.state != ledger_pb2.Reservation.STATE_OPEN:
@@ -123,8 +127,9 @@ class Saga:
         try:
             submit = attempts.of(self._executor.stub.SubmitJob)
             submitted = await self._executor.peer.call(submit, request, SUBMIT_SECONDS)
-        except Refusal:
-            if reserved.doubtful or not reserved.response.replayed:
+        except Refusal as refusal:
+            is_ours = reserved.doubtful or not reserved.response.replayed
+            if is_ours and not (comes_again and refusal.reason == "UPSTREAM_UNAVAILABLE"):
                 await self._give_back(quote)
             raise
         return Driven(submitted.job, submitted.replayed and not attempts.doubtful)

@@ -16,7 +16,7 @@ from scrip.executor.v1 import events_pb2
 from services.executor import events, mapping, requests
 from services.executor.providers.course import Course
 from services.executor.rules import endings, wishes
-from services.executor.rules.jobs import Cost, Priority, Retry, State, Transition, Wish, after_lost_attempt
+from services.executor.rules.jobs import NO_ANSWER, Cost, Priority, Retry, State, Transition, Wish, after_lost_attempt
 from services.executor.rules.wishes import Settling
 from services.executor.store import attempts, claims, due, lost, output_files, queries, submissions
 from services.executor.store import wishes as store_wishes
@@ -74,7 +74,7 @@ class Store:
 
     async def indeterminate(self) -> Job:
         job = await self.running(retry=Retry.UNSAFE)
-        moved = await self.move(after_lost_attempt(*key(job), terms(), Retry.UNSAFE, 1, "TEST", 7))
+        moved = await self.move(after_lost_attempt(*key(job), terms(), Retry.UNSAFE, 1, NO_ANSWER, 7))
         assert moved and moved.state is State.INDETERMINATE
         return moved
 
@@ -227,7 +227,7 @@ async def test_a_job_to_be_canceled_never_goes_back_to_the_queue(store: Store) -
     for step in (
         endings.not_called(key(job)),
         endings.handed_over(key(job), terms(), Retry.SAFE, 9, resumable=False),
-        after_lost_attempt(*key(job), terms(), Retry.UNSAFE, 1, "TEST"),
+        after_lost_attempt(*key(job), terms(), Retry.UNSAFE, 1, NO_ANSWER),
     ):
         assert await store.move(step) is None
         assert endings.canceled_instead(step, terms(), begun=False).after is State.CANCELED

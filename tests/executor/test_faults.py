@@ -122,9 +122,9 @@ async def test_told_to_stop_the_executor_drains(saga: Saga) -> None:
 
 
 async def test_a_call_longer_than_the_drain_is_handed_over(saga: Saga) -> None:
-    """After ten seconds the call is ended and, its tool being safe, the job waits for another executor at once."""
+    """Then the call is ended and, its tool being safe, the job waits for another executor at once."""
     services = saga.services
-    job_id = await saga.begin("acme", {"message": "x", "delay_seconds": 14})
+    job_id = await saga.begin("acme", {"message": "x", "delay_seconds": 8})
     await running(saga, job_id)
     services.terminate("executor")
     assert await asyncio.to_thread(services.wait, "executor") == 0

@@ -10,7 +10,7 @@ import pytest
 from scrip.executor.v1 import events_pb2
 
 from services.executor import events
-from services.executor.rules.jobs import Cost, Retry, State, Terms, Transition, after_lost_attempt
+from services.executor.rules.jobs import LEASE_EXPIRED, Cost, Retry, State, Terms, Transition, after_lost_attempt
 from services.executor.store import attempts, claims, lost, queries, submissions
 from services.executor.store.attempts import Beginning
 from services.executor.store.rows import Job
@@ -68,7 +68,7 @@ def succeeded(job: Job) -> Transition:
 
 def next_step(found: lost.Lost) -> Transition:
     job = found.job
-    return after_lost_attempt(job.job_id, job.fence, Terms(700), found.retry, job.losses + 1, "LEASE_EXPIRED")
+    return after_lost_attempt(job.job_id, job.fence, Terms(700), found.retry, job.losses + 1, LEASE_EXPIRED)
 
 
 def limited(n: int, account_id: str = "acme", concurrency: int = 2, tool: str = "echo") -> list[Submission]:

@@ -83,7 +83,7 @@ async def test_work_that_was_done_is_found_and_charged_once(saga: Saga, drawing:
     job = await settled_by_inspection(saga, job_id, DRAWN)
     assert (job.state, job.output_json, dict(job.units)) == (Job.STATE_SUCCEEDED, b'{"text":"a fox"}', {"image": 2})
     assert (job.provider_request_id, bool(job.indeterminate_at.seconds)) == ("p1", True)
-    assert [attempt.ending for attempt in job.attempts_made] == ["WORKER_CRASHED"]
+    assert [attempt.ending for attempt in job.attempts_made] == ["NO_ANSWER"]
     assert drawing.began == 1
 
 

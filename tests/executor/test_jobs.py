@@ -6,12 +6,15 @@ import pytest
 
 from services.executor.rules.jobs import (
     ENDED,
-    LOSSES_MAX,
+    LEASE_EXPIRED,
+    NO_ANSWER,
     TRANSITIONS,
+    WORKER_CRASHED,
     Charge,
     Cost,
     Ending,
     IllegalTransitionError,
+    Loss,
     Retry,
     State,
     Terms,
@@ -149,17 +152,24 @@ def test_a_call_that_never_left_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("retry", "losses", "after"),
+    ("retry", "losses", "loss", "after", "reason"),
     [
-        (Retry.SAFE, 1, State.QUEUED),
-        (Retry.SAFE, LOSSES_MAX - 1, State.QUEUED),
-        (Retry.SAFE, LOSSES_MAX, State.FAILED),
-        (Retry.UNSAFE, 1, State.INDETERMINATE),
-        (Retry.UNSAFE, LOSSES_MAX, State.INDETERMINATE),
+        (Retry.SAFE, 1, WORKER_CRASHED, State.QUEUED, ""),
+        (Retry.SAFE, 2, NO_ANSWER, State.QUEUED, ""),
+        (Retry.SAFE, 3, NO_ANSWER, State.FAILED, "PROVIDER_UNAVAILABLE"),
+        (Retry.SAFE, 3, WORKER_CRASHED, State.FAILED, "WORKER_CRASHED"),
+        (Retry.SAFE, 7, LEASE_EXPIRED, State.QUEUED, ""),
+        (Retry.SAFE, 8, LEASE_EXPIRED, State.FAILED, "WORKER_CRASHED"),
+        (Retry.UNSAFE, 1, NO_ANSWER, State.INDETERMINATE, "OUTCOME_UNKNOWN"),
+        (Retry.UNSAFE, 8, LEASE_EXPIRED, State.INDETERMINATE, "OUTCOME_UNKNOWN"),
     ],
 )
-def test_a_lost_attempt_is_repeated_only_where_that_is_safe(retry: Retry, losses: int, after: State) -> None:
-    """Safe tools run again, three times at most; of others nobody can tell whether the work was done."""
-    step = after_lost_attempt("j", 1, TERMS, retry, losses, "LEASE_EXPIRED")
-    assert step.after is after
+def test_a_lost_attempt_is_repeated_only_where_that_is_safe(
+    retry: Retry, losses: int, loss: Loss, after: State, reason: str
+) -> None:
+    """Safe tools run again, a few times, more often where it was hardly their fault; of others nobody can tell whether
+    the work was done."""
+    step = after_lost_attempt("j", 1, TERMS, retry, losses, loss)
+    assert (step.after, step.reason, step.cause) == (after, reason, loss.cause)
+    assert step.is_loss
     assert step.cost.charge == 0

@@ -144,7 +144,7 @@ async def test_a_provider_that_hangs_up_leaves_the_job_open(
     await eventually(is_unknown, 20)
     assert len(double.asked) == 1
     (attempt,) = (await saga.job(acme, job_id)).attempts_made
-    assert (attempt.ending, attempt.provider, attempt.provider_status) == ("WORKER_CRASHED", "deepl", 0)
+    assert (attempt.ending, attempt.provider, attempt.provider_status) == ("NO_ANSWER", "deepl", 0)
     credits = await saga.credits(acme)
     assert credits.reserved_micros > 0 == credits.spent_micros
 
@@ -172,3 +172,29 @@ async def test_many_calls_wait_side_by_side(saga: Saga, acme: str, deepl: Deepl,
     jobs = [await saga.settled(acme, job_id) for job_id in job_ids]
     assert all(job.state == Job.STATE_SUCCEEDED for job in jobs)
     assert len(double.asked) == 8
+
+
+async def test_a_call_that_must_not_be_made_twice_ends_before_its_executor(
+    calling: Services, saga: Saga, acme: str, deepl: Deepl, double: Double
+) -> None:
+    """SIGTERM: it is waited for, for longer than such as may be cut off and made again."""
+    asked, let_go = threading.Event(), threading.Event()
+
+    def slow(request: Asked) -> Answer:
+        asked.set()
+        assert let_go.wait(30)
+        return deepl.translate(request)
+
+    deepl.answer = slow
+    calling.settings["executor-2"] = {"SCRIP_DRAIN_SECONDS": "30"}
+    await calling.start("executor-2")
+    quote = await saga.quote(acme, TOOL, GIVEN)
+    await saga.reserve(quote)
+    await Saga(calling, "executor-2").submit(quote, GIVEN)
+    assert await asyncio.to_thread(asked.wait, 20)
+    calling.terminate("executor-2")
+    await eventually(lambda: "calls_end_first" in calling.last_words("executor-2"), 20)
+    let_go.set()
+    job = await saga.settled(acme, quote.job_id)
+    assert (job.state, job.attempts, len(double.asked)) == (Job.STATE_SUCCEEDED, 1, 1)
+    assert await asyncio.to_thread(calling.wait, "executor-2") == 0

@@ -10,7 +10,16 @@ import pytest
 from scrip.executor.v1 import events_pb2
 
 from services.executor import events
-from services.executor.rules.jobs import Cost, Retry, Settlement, State, Terms, Transition, after_lost_attempt
+from services.executor.rules.jobs import (
+    WORKER_CRASHED,
+    Cost,
+    Retry,
+    Settlement,
+    State,
+    Terms,
+    Transition,
+    after_lost_attempt,
+)
 from services.executor.store import attempts, claims, lost, queries, settlements, submissions
 from services.executor.store.attempts import Beginning
 from services.executor.store.claims import Shunned
@@ -200,7 +209,7 @@ async def test_beginning_again_after_a_lost_answer_is_the_same_attempt(store: St
 
 def _recover(item: lost.Lost) -> Transition:
     return after_lost_attempt(
-        item.job.job_id, item.job.fence, Terms(700), item.retry, item.job.losses + 1, "LEASE_EXPIRED"
+        item.job.job_id, item.job.fence, Terms(700), item.retry, item.job.losses + 1, WORKER_CRASHED
     )
 
 

@@ -46,6 +46,8 @@ class Services:
         self.providers: dict[str, str] = {}
         # Settings of a service beside those that everybody has.
         self.settings: dict[str, dict[str, str]] = {}
+        # A test's call that never ends is cut off when the test does.
+        self._drain = {"SCRIP_DRAIN_SECONDS": "5"}
 
     @property
     def admin_key(self) -> str:
@@ -206,7 +208,7 @@ class Services:
         )
         environment["SCRIP_GRPC_LISTEN"] = self.address(name)
         environment["SCRIP_OPS_LISTEN"] = self.ops_url(name).removeprefix("http://")
-        environment |= self.settings.get(name, {})
+        environment |= (self._drain if service.name == "executor" else {}) | self.settings.get(name, {})
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 guarded([sys.executable, "-m", *launcher, service.module, *arguments]),

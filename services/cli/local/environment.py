@@ -1,4 +1,5 @@
-"""The environment of each service: the caller's without anything of ours, plus exactly its settings.
+"""The environment of each service: the caller's without anything of ours, plus exactly its settings, of which the
+caller gives some.
 
 A service refuses a `SCRIP_*` it does not know, so none may leak from the shell or from one to another;
 `PG*` would change what a DSN means.
@@ -12,11 +13,6 @@ from services.cli.local.ports import HOST
 from services.cli.local.services import SERVICES, Service
 
 NOT_INHERITED = ("SCRIP_", "PG")
-# What the executor is given besides: keys of providers, where to call them instead, and how often; how long it keeps
-# contents of jobs.
-EXECUTOR = ("SCRIP_SECRET_", "SCRIP_PROVIDER_", "SCRIP_JOB_CONTENT_DAYS")
-# What the gateway is given besides.
-LIMITS = ("SCRIP_ACCOUNT_RATE_PER_MINUTE", "SCRIP_FILE_BYTES_MAX", "SCRIP_FILE_ACCOUNT_BYTES_MAX", "SCRIP_FILE_HOURS")
 
 
 def service_environment(
@@ -45,11 +41,10 @@ def service_environment(
         own["SCRIP_SERVICE_TOKEN"] = credentials.service_tokens[service.name]
     if service.name == "gateway":
         own["SCRIP_HTTP_LISTEN"] = f"{HOST}:{addresses.http}"
-        own |= {name: value for name, value in inherited.items() if name in LIMITS}
     if service.name == "catalog":
         own["SCRIP_QUOTE_KEYS_FILE"] = str(files.quote_keys)
     if service.name == "executor":
         own["SCRIP_SECRETS_DIR"] = str(files.provider_secrets)
-        own |= {name: value for name, value in inherited.items() if name.startswith(EXECUTOR)}
+    own |= {name: value for name, value in inherited.items() if name.startswith(service.settings)}
     kept = {name: value for name, value in inherited.items() if not name.startswith(NOT_INHERITED)}
     return kept | own

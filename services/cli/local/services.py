@@ -14,6 +14,12 @@ class Service:
     calls: tuple[str, ...] = ()
     """Services it calls over gRPC: it gets their addresses, and a token of its own."""
 
+    settings: tuple[str, ...] = ()
+    """How the names of those of its settings begin that whoever runs it locally may give."""
+
+    drain_seconds: float = 20.0
+    """How long it may take to end when it is asked to."""
+
     @property
     def database(self) -> str:
         """Its database, which is also the name of its role."""
@@ -33,10 +39,25 @@ class Service:
 SERVICES = {
     service.name: service
     for service in (
-        Service("gateway", 1, calls=("ledger", "catalog", "executor", "analytics")),
+        Service(
+            "gateway",
+            1,
+            calls=("ledger", "catalog", "executor", "analytics"),
+            settings=("SCRIP_ACCOUNT_RATE_PER_MINUTE", "SCRIP_FILE_"),
+        ),
         Service("catalog", 2),
         Service("ledger", 3),
-        Service("executor", 4, calls=("ledger", "catalog")),
+        Service(
+            "executor",
+            4,
+            calls=("ledger", "catalog"),
+            settings=(
+                *("SCRIP_DRAIN_", "SCRIP_FILES_MEMORY_", "SCRIP_INDETERMINATE_", "SCRIP_JOB_", "SCRIP_LEASE_"),
+                *("SCRIP_PROVIDER_", "SCRIP_RECONCILE_", "SCRIP_SECRET_", "SCRIP_WEBHOOK_", "SCRIP_WORKER"),
+            ),
+            # Calls that must not be made twice end first; a second Ctrl-C does not wait for them.
+            drain_seconds=640.0,
+        ),
         Service("analytics", 5, calls=("ledger", "catalog", "executor")),
     )
 }

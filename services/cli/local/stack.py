@@ -31,7 +31,6 @@ from services.runtime.migrations import MigrationError
 READY_SECONDS = 90
 READY_POLL_SECONDS = 0.1
 CHECK_SECONDS = 3
-DRAIN_SECONDS = 20
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -197,7 +196,7 @@ class Stack:
             argv=[sys.executable, "-m", service.module],
             env=environment,
             ready=self._answers(f"http://{self._addresses.ops_address(service.name)}/readyz"),
-            drain_seconds=DRAIN_SECONDS,
+            drain_seconds=service.drain_seconds,
         )
 
     def _answers(self, url: str) -> Callable[[], Awaitable[bool]]:

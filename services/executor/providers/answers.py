@@ -41,6 +41,8 @@ class ProviderCall:
     visit: Visit = field(default_factory=alone)
     """Its place at the provider."""
     course: Course = field(default_factory=Course)
+    until: float = math.inf
+    """When the time of the call is over, on the monotonic clock."""
     job_id: str = ""
     file_places: tuple[Place, ...] = ()
     """Where an output has files."""
@@ -69,6 +71,8 @@ def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
         encoded = check_json(json.dumps(output, ensure_ascii=False, separators=(",", ":")).encode())
     except OutputTooLargeError as error:
         return ToolAnswer(Answer.TOO_LARGE, message=str(error))
+    except UnicodeEncodeError as error:
+        raise UnreadableError("the provider's answer has text that is no Unicode") from error
     context["output"] = output
     return ToolAnswer(Answer.OUTPUT, encoded, files)
 
@@ -126,6 +130,6 @@ def told(failure: Failure, status: int) -> ToolAnswer:
             return failed("PROVIDER_FAILED", f"the provider failed on this{said}", detail)
 
 
-def failed(reason: str, message: str, detail: str) -> ToolAnswer:
+def failed(reason: str, message: str, detail: str, *, worked: bool = True) -> ToolAnswer:
     """A call that failed; `detail` is for the log."""
-    return ToolAnswer(Answer.FAILED, reason=reason, message=message, detail=detail)
+    return ToolAnswer(Answer.FAILED, reason=reason, message=message, detail=detail, worked=worked)

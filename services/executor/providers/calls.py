@@ -14,7 +14,7 @@ from services.executor.providers.secrets import MissingSecretError, Secrets, mas
 from services.executor.providers.streaming import StreamCutError
 from services.executor.providers.streams import UnreadableError
 from services.executor.rules.jobs import ProviderReport
-from services.executor.running.worker import Answer, ToolAnswer
+from services.executor.running.worker import DETAIL_CHARACTERS_MAX, Answer, ToolAnswer, printable
 from services.runtime import clock
 from services.runtime.expressions import ExpressionError
 
@@ -38,7 +38,8 @@ class Providers:
         try:
             secret = self._secret(call)
         except MissingSecretError as error:
-            return failed("SECRET_MISSING", "the provider cannot be called here", f"secret {error.name} is missing")
+            detail = f"secret {error.name} is missing"
+            return failed("SECRET_MISSING", "the provider cannot be called here", detail, worked=False)
         return await _told(Conversation(self._client, self._hooks, call, secret), call, secret)
 
     async def inspect(self, call: ProviderCall, inspect: InspectPlan) -> ToolAnswer:
@@ -62,7 +63,7 @@ async def _told(conversation: Conversation, call: ProviderCall, secret: str) -> 
     except EndedError as ended:
         answer = ended.answer
     except NotSentError as error:
-        answer = failed("PROVIDER_UNAVAILABLE", "the provider cannot be reached", str(error))
+        answer = failed("PROVIDER_UNAVAILABLE", "the provider cannot be reached", str(error), worked=False)
     except (UnreadableError, TooLargeError, ForbiddenHostError) as error:
         answer = failed("PROVIDER_ANSWER_UNREADABLE", str(error), str(error))
     except ExpressionError as error:
@@ -71,7 +72,7 @@ async def _told(conversation: Conversation, call: ProviderCall, secret: str) -> 
         answer = failed("STREAM_CUT", str(error), error.detail)
     finally:
         call.course.report = ProviderReport(
-            request_id=mask(conversation.request_id, secret)[:REQUEST_ID_CHARACTERS_MAX],
+            request_id=printable(mask(conversation.request_id, secret), REQUEST_ID_CHARACTERS_MAX),
             status=conversation.status,
             latency_ms=round((clock.monotonic() - began) * 1000),
             usage=conversation.usage,
@@ -79,4 +80,8 @@ async def _told(conversation: Conversation, call: ProviderCall, secret: str) -> 
     if call.plan.response.stream and answer.answer is not Answer.OUTPUT:
         # Not the units of the quote.
         answer = replace(answer, units=call.meter.units())
-    return replace(answer, message=mask(answer.message, secret), detail=mask(answer.detail, secret))
+    return replace(
+        answer,
+        message=printable(mask(answer.message, secret)),
+        detail=printable(mask(answer.detail, secret), DETAIL_CHARACTERS_MAX),
+    )

@@ -26,9 +26,11 @@ from services.executor.providers.requests import Request, rendered, signed
 from services.executor.providers.responses import Response, body_of
 from services.executor.providers.streaming import StreamCutError
 from services.executor.running.worker import Answer, ToolAnswer
+from services.runtime import clock
 from services.runtime.expressions import ExpressionError, evaluate
 
 SENDS_MAX = 3
+ASK_AGAIN_SECONDS_MAX = 30.0
 # Answers of more are read on a thread, so that no other call waits meanwhile.
 THREAD_BYTES_MIN = 256 * 1024
 # Polls grow rarer up to this, so that an hour's work is not asked for every second.
@@ -103,6 +105,8 @@ class Conversation:
             await self._ask(plan, "json", may_repeat=True)
         except NoAnswerError as error:
             raise NotSentError(str(error)) from error
+        except EndedError as ended:
+            raise EndedError(replace(ended.answer, worked=False)) from ended
         self._context["uploaded"] = self._context["body"]
 
     async def _ask(self, plan: RequestPlan, read: str, may_repeat: bool) -> None:
@@ -110,7 +114,9 @@ class Conversation:
         try:
             request = signed(rendered(plan, self._context), self._plan.auth, self._secret)
         except ExpressionError as error:
-            raise EndedError(failed("TOOL_FAILED", "the tool cannot ask its provider for this", str(error))) from error
+            message = "the tool cannot ask its provider for this"
+            raise EndedError(failed("TOOL_FAILED", message, str(error), worked=False)) from error
+        nothing_done = True
         for count in itertools.count(1):
             pause = backoff(count)
             try:
@@ -119,16 +125,18 @@ class Conversation:
                 if not self._asks_again(count):
                     raise
             except NoAnswerError:
+                nothing_done = False
                 if not may_repeat or not self._asks_again(count):
                     raise
             else:
                 failure = await self._read(response, read)
                 if failure is None:
                     return
-                again = failure.means == "retry" and (may_repeat or failure.nothing_done)
-                if not again or not self._asks_again(count):
-                    raise EndedError(told(failure, response.status))
+                nothing_done = nothing_done and failure.nothing_done
                 pause = retry_after(response, count)
+                again = failure.means == "retry" and (may_repeat or failure.nothing_done) and self._can_wait(pause)
+                if not again or not self._asks_again(count):
+                    raise EndedError(replace(told(failure, response.status), worked=not nothing_done))
             await asyncio.sleep(pause)
 
     def _asks_again(self, count: int) -> bool:
@@ -136,6 +144,10 @@ class Conversation:
         if self._visit.is_down:
             raise ProviderDownError
         return count < SENDS_MAX and self._visit.may_ask_again()
+
+    def _can_wait(self, seconds: float) -> bool:
+        """Whether the provider may be asked again as late as it wants; what waits keeps its place there."""
+        return seconds <= ASK_AGAIN_SECONDS_MAX and clock.monotonic() + seconds < self._call.until
 
     async def _received(self, request: Request) -> Response:
         stream = self._plan.response.stream

@@ -14,7 +14,8 @@ _MESSAGES = (
     "body.error", "body.detail", "body.title", "body.reason",
 )  # fmt: skip
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
-# Of those, the ones that say that nothing was done: a tool that may not be called twice may be after these.
+# Of those, the ones that say that nothing was done, as one about our account there does: a tool that may not be called
+# twice may be after these.
 _NOTHING_DONE = frozenset({425, 429, 503, 529})
 _INPUT = frozenset({400, 404, 405, 406, 409, 410, 413, 414, 415, 416, 417, 422})
 _QUOTA = frozenset({402, 456})
@@ -29,7 +30,7 @@ class Failure:
     means: str
     message: str
     nothing_done: bool = False
-    """Whether the provider says that it did nothing, so that a second call cannot be a second work."""
+    """Whether the provider says that it did nothing: that costs nothing, and a second call cannot be a second work."""
 
 
 def failure_of(status: int, context: Mapping[str, Any], rules: Sequence[ErrorRule]) -> Failure | None:
@@ -38,10 +39,14 @@ def failure_of(status: int, context: Mapping[str, Any], rules: Sequence[ErrorRul
     for rule in rules:
         if evaluate(rule.when, context):
             said = evaluate(rule.message, context) if rule.message else None
-            return Failure(rule.means, _text(said) or said_by(context), status in _NOTHING_DONE)
+            return _failure(rule.means, _text(said) or said_by(context), status)
     if 200 <= status < 300:
         return None
-    return Failure(_means(status), said_by(context), status in _NOTHING_DONE)
+    return _failure(_means(status), said_by(context), status)
+
+
+def _failure(means: str, message: str, status: int) -> Failure:
+    return Failure(means, message, status in _NOTHING_DONE or means in ("quota", "key"))
 
 
 def is_transient(status: int) -> bool:

@@ -7,7 +7,7 @@ from services.runtime import ids
 
 BACKOFF_SECONDS = 0.5
 BACKOFF_SECONDS_MAX = 15.0
-RETRY_AFTER_SECONDS_MAX = 30.0
+RETRY_AFTER_SECONDS_MAX = 300.0
 
 
 def backoff(count: int) -> float:

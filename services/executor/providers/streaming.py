@@ -93,7 +93,8 @@ class _Reading:
             raise _FailedError(errors.said_by({"body": event}) or "it does not say why")
         text = evaluate(plan.text, event)
         if isinstance(text, str):
-            self._meter.put(text)
+            # Half a surrogate pair is no text.
+            self._meter.put(text.encode(errors="replace").decode())
         for part, expression in plan.usage.items():
             units = evaluate(expression, event) if expression else None
             if isinstance(units, int) and not isinstance(units, bool) and 0 <= units < 2**53:

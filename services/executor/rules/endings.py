@@ -3,6 +3,7 @@
 from services.executor.providers.course import Course
 from services.executor.rules.jobs import (
     CANCEL_REQUESTED,
+    EXECUTOR_STOPPED,
     NO_REPORT,
     SETTLED_BY_INSPECTION,
     Cost,
@@ -89,6 +90,7 @@ def answered(
         measured=answer.units,
         duration_ms=duration_ms,
         report=report,
+        called=answer.worked,
     )
 
 
@@ -135,7 +137,7 @@ def cut_here(key: Key, terms: Terms, duration_ms: int, course: Course) -> Transi
         State.RUNNING,
         terms,
         Ending.FAILED,
-        cause="EXECUTOR_STOPPED",
+        cause=EXECUTOR_STOPPED.cause,
         reason="STREAM_CUT",
         message="the answer was cut off here; try again",
         measured=course.metered,
@@ -239,5 +241,5 @@ def handed_over(
 ) -> Transition:
     """This executor stops, and the call with it; what a provider has begun is `resumable`, whatever the tool says."""
     if resumable or retry is Retry.SAFE:
-        return Transition(*key, State.RUNNING, State.QUEUED, "EXECUTOR_STOPPED", report=report)
-    return after_lost_attempt(*key, terms, retry, 1, "EXECUTOR_STOPPED", duration_ms, report)
+        return Transition(*key, State.RUNNING, State.QUEUED, EXECUTOR_STOPPED.cause, report=report)
+    return after_lost_attempt(*key, terms, retry, 1, EXECUTOR_STOPPED, duration_ms, report)

@@ -11,10 +11,29 @@ from enum import IntEnum, StrEnum
 from services.executor.rules.output_files import OutputFile
 from services.runtime.tariff import Tariff
 
-# So often may the worker of a job be lost whose tool may be called again. Other attempts without an outcome count not:
-# their call never left, their provider was down, their executor stopped.
-LOSSES_MAX = 3
-LOSSES = frozenset({"LEASE_EXPIRED", "WORKER_CRASHED"})
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How an attempt ended of which there is no answer."""
+
+    cause: str
+    """A stable word, for the event."""
+    reason: str
+    """Of a job that fails for it."""
+    told: str
+    """What happened, for people."""
+    most: int
+    """As often may it happen to a job whose tool may be called again, losses of other kinds included."""
+
+
+WORKER_CRASHED = Loss("WORKER_CRASHED", "WORKER_CRASHED", "the tool's process was lost", most=3)
+NO_ANSWER = Loss("NO_ANSWER", "PROVIDER_UNAVAILABLE", "the provider's answer did not come, or not whole", most=3)
+CALL_BROKE = Loss("CALL_BROKE", "INTERNAL", "what became of the call could not be followed", most=3)
+# One job may take its executor down, and all that this holds.
+LEASE_EXPIRED = Loss("LEASE_EXPIRED", "WORKER_CRASHED", "the executor was lost", most=8)
+# No loss where the tool may be called again.
+EXECUTOR_STOPPED = Loss("EXECUTOR_STOPPED", "", "the executor stopped", most=0)
+LOSSES = frozenset({loss.cause for loss in (WORKER_CRASHED, NO_ANSWER, CALL_BROKE, LEASE_EXPIRED)})
 
 
 class State(StrEnum):
@@ -267,35 +286,35 @@ def after_lost_attempt(
     terms: Terms,
     retry: Retry,
     losses: int,
-    cause: str,
+    loss: Loss,
     duration_ms: int = 0,
     report: ProviderReport = NO_REPORT,
 ) -> Transition:
-    """What becomes of a job whose attempt ended without an answer; so were `losses`, this one included."""
+    """What becomes of a job whose attempt ended without an answer; so did `losses`, this one included."""
     if retry is Retry.UNSAFE:
         return Transition(
             job_id=job_id,
             fence=fence,
             before=State.RUNNING,
             after=State.INDETERMINATE,
-            cause=cause,
+            cause=loss.cause,
             reason="OUTCOME_UNKNOWN",
-            message="the worker was lost during the call; whether the work was done is not known",
+            message=f"{loss.told}; whether the work was done is not known",
             duration_ms=duration_ms,
             report=report,
         )
-    if losses < LOSSES_MAX:
+    if losses < loss.most:
         delay = 0.1 * 2**losses
-        return Transition(job_id, fence, State.RUNNING, State.QUEUED, cause, delay_seconds=delay, report=report)
+        return Transition(job_id, fence, State.RUNNING, State.QUEUED, loss.cause, delay_seconds=delay, report=report)
     return ended(
         job_id,
         fence,
         State.RUNNING,
         terms,
         Ending.FAILED,
-        cause=cause,
-        reason="WORKER_CRASHED",
-        message=f"the worker was lost during {losses} attempts",
+        cause=loss.cause,
+        reason=loss.reason,
+        message=f"{loss.told}, in the last of {losses} attempts without an outcome",
         duration_ms=duration_ms,
         report=report,
     )
@@ -313,7 +332,7 @@ def after_lost_look(job_id: str, fence: int, terms: Terms, may_resume: bool) -> 
         State.RUNNING,
         terms,
         Ending.TIMED_OUT,
-        cause="LEASE_EXPIRED",
+        cause=LEASE_EXPIRED.cause,
         reason="TIMED_OUT",
         message="the provider's work did not end within the time of the call",
     )

@@ -1,6 +1,7 @@
 """Takes jobs from the queue, as many as there is room for, and has each one driven."""
 
 import asyncio
+from collections.abc import Callable
 
 from services.executor.patience import Patience
 from services.executor.running.admission import Admission
@@ -18,7 +19,10 @@ log = logs.get("dispatcher")
 POLL_SECONDS = 1.0
 # Claimed beyond the calls that run, so that a free process finds its next job ready.
 CLAIMS_PER_PROCESS = 8
-HAND_OVER_SECONDS = 2.0
+# After the stop: how long calls that may be cut off get to end all the same, and how long what was cut off gets to be
+# written.
+CUT_AFTER_SECONDS = 10.0
+WRITE_SECONDS = 10.0
 
 
 class Dispatcher:
@@ -42,10 +46,13 @@ class Dispatcher:
         self._claims_max = tool_processes.size * CLAIMS_PER_PROCESS
         self._tasks: dict[asyncio.Task[None], Held] = {}
         self._promised = 0
+        self._claiming = False
         self._open = True
         # Whether somebody may be waiting in the queue.
         self._backlog = True
         self._wake = Signal()
+        # Poked when something is less that a drain waits for.
+        self._fewer = Signal()
         self._database = Patience("database (claims)")
 
     @property
@@ -69,6 +76,7 @@ class Dispatcher:
     def give_back(self, room: int) -> None:
         """Ends a promise of `room`."""
         self._promised -= room
+        self._fewer.poke()
 
     def adopt(self, claim: Claim, sent_at: float) -> None:
         """Has a job driven that was claimed by a statement sent at `sent_at` (monotonic)."""
@@ -90,18 +98,35 @@ class Dispatcher:
             await self._wake.wait(pause)
 
     async def drain(self, seconds: float) -> None:
-        """Claims no more, gives back what was not called, hands over what a provider has begun, lets calls end, and
-        hands over what then is left."""
+        """Claims no more, gives back what was not called, hands over what a provider has begun, and lets calls end:
+        those that may be made again for a while, the others for `seconds`, for nobody would know what became of them.
+        """
         self._open = False
         self._driver.stop()
+        self._cut(lambda held: not held.begun or held.waits or held.resumable)
+        cut_after = min(seconds, CUT_AFTER_SECONDS)
+        if await self._ended(cut_after):
+            return
+        self._cut(lambda held: held.may_be_cut)
+        log.warning("calls_end_first", calls=len(self._tasks), seconds_most=seconds)
+        await self._ended(seconds - cut_after)
+        self._cut(lambda _: True)
+        await self._ended(WRITE_SECONDS)
+
+    def _cut(self, which: Callable[[Held], bool]) -> None:
         for task, held in self._tasks.items():
-            if not held.begun or held.waits or held.resumable:
+            if which(held) and not held.concludes:
                 task.cancel()
-        for patience in (seconds, HAND_OVER_SECONDS):
-            if self._tasks:
-                _, late = await asyncio.wait(self._tasks, timeout=patience)
-                for task in late:
-                    task.cancel()
+
+    async def _ended(self, seconds: float) -> bool:
+        """Whether nothing is held, nor about to be, within so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self._tasks or self._promised or self._claiming:
+                    await self._fewer.wait(seconds)
+        except TimeoutError:
+            return False
+        return True
 
     def _free(self) -> int:
         # Calls of providers need no process, and have a bound of their own.
@@ -117,11 +142,16 @@ class Dispatcher:
             # Before asking: what is submitted meanwhile pokes, and must not be forgotten.
             self._backlog = False
             sent_at = clock.monotonic()
-            found = await claims.claim(
-                self._pool, self.executor_id, free, self._leases.seconds, self._admission.shunned()
-            )
-            for claim in found:
-                self.adopt(claim, sent_at)
+            self._claiming = True
+            try:
+                found = await claims.claim(
+                    self._pool, self.executor_id, free, self._leases.seconds, self._admission.shunned()
+                )
+                for claim in found:
+                    self.adopt(claim, sent_at)
+            finally:
+                self._claiming = False
+                self._fewer.poke()
             if len(found) < free:
                 return
             self._backlog = True
@@ -129,6 +159,7 @@ class Dispatcher:
     def _done(self, task: asyncio.Task[None]) -> None:
         held = self._tasks.pop(task)
         self._leases.release(held)
+        self._fewer.poke()
         if not task.cancelled() and (error := task.exception()):
             # Its lease ends, and the job is found again.
             log.error("job_dropped", job_id=held.job.job_id, error=repr(error))

@@ -48,6 +48,10 @@ class Held:
     call_until: float = 0
     """When the time of its call is over, on the monotonic clock; where a provider has begun the work, that counts from
     the first request for it, whoever made that."""
+    may_be_cut: bool = False
+    """Its tool may be called again."""
+    concludes: bool = False
+    """How it ended is being written, or was."""
     resumable: bool = False
     """A provider has begun the work, and another executor can go on looking at it."""
     visit: Visit | None = None

@@ -10,16 +10,16 @@ from services.executor.providers.answers import ProviderCall
 from services.executor.providers.begun import Begun, begun_of
 from services.executor.providers.calls import Providers
 from services.executor.providers.cancels import Cancels
-from services.executor.providers.client import NoAnswerError
 from services.executor.providers.course import Course
 from services.executor.providers.files import input_file
 from services.executor.providers.health import alone
 from services.executor.providers.plan import HttpPlan
 from services.executor.rules.jobs import Retry
 from services.executor.running.leases import Held
-from services.executor.running.pool import CallTimedOutError, WorkerLostError, WorkerPool
+from services.executor.running.pool import CallTimedOutError, WorkerPool
 from services.executor.running.specs import RunSpec
 from services.executor.running.worker import ToolAnswer, ToolCall
+from services.runtime import clock
 
 Keep = Callable[[Held, Begun], Awaitable[None]]
 
@@ -34,9 +34,9 @@ class Runner:
         self.processes = asyncio.Semaphore(tool_processes.size)
 
     async def run(self, spec: RunSpec, held: Held, keep: Keep) -> ToolAnswer:
-        """The tool's answer; raises CallTimedOutError, WorkerLostError where nobody knows how the call ended, or what
-        `keep` raises, which is called with what a provider has begun. What becomes of a provider's call is noted in
-        `held.course`, also where there is no answer."""
+        """The tool's answer; raises CallTimedOutError, WorkerLostError or NoAnswerError where nobody knows how the call
+        ended, or what `keep` raises, which is called with what a provider has begun. What becomes of a provider's call
+        is noted in `held.course`, also where there is no answer."""
         if spec.http is not None:
             return await self._ask(spec, spec.http, held, keep)
         claim = held.claim
@@ -63,6 +63,7 @@ class Runner:
             keep=functools.partial(keep, held),
             visit=visit,
             course=held.course,
+            until=clock.monotonic() + held.seconds_left(),
             job_id=held.job.job_id,
             file_places=spec.file_places,
         )
@@ -74,7 +75,5 @@ class Runner:
         except TimeoutError as error:
             visit.ran_out_of_time()
             raise CallTimedOutError from error
-        except NoAnswerError as error:
-            raise WorkerLostError(str(error)) from error
         finally:
             held.course.report = replace(held.course.report, provider=spec.provider)

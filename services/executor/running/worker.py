@@ -71,6 +71,8 @@ class ToolAnswer:
     """For the caller."""
     detail: str = ""
     """For the log: what was raised, and where."""
+    worked: bool = True
+    """Whether work may have been done; what was not done costs nothing, whatever the tool's rules."""
 
 
 def prepare(parent_pid: int, memory_bytes: int) -> None:
@@ -110,7 +112,7 @@ def run_tool(call: ToolCall) -> ToolAnswer:
     except OutputTooLargeError as error:
         return ToolAnswer(Answer.TOO_LARGE, message=str(error))
     except ToolError as error:
-        return ToolAnswer(Answer.REJECTED, reason=_plain(error.reason), message=_plain(error.message))
+        return ToolAnswer(Answer.REJECTED, reason=printable(error.reason), message=printable(error.message))
     except MemoryError:
         return ToolAnswer(Answer.FAILED, message="the tool needed more memory than it may have", detail="MemoryError")
     except BaseException:  # noqa: BLE001 (whatever a handler raises is an answer; a panic of Rust is no Exception)
@@ -148,7 +150,7 @@ def _at(value: Any, pointer: str) -> Any:
     return value
 
 
-def _plain(text: str) -> str:
+def printable(text: str, characters_max: int = MESSAGE_CHARACTERS_MAX) -> str:
     """Text that a database and a terminal can take: bounded, without control characters or broken surrogates."""
-    clean = "".join(character if character.isprintable() else " " for character in str(text))
-    return clean.encode(errors="replace").decode()[:MESSAGE_CHARACTERS_MAX]
+    clean = "".join(character if character.isprintable() else " " for character in str(text)[:characters_max])
+    return clean.encode(errors="replace").decode()

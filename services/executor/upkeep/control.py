@@ -2,8 +2,6 @@
 
 import asyncio
 
-from services.executor import meters
-from services.executor.following.watch import Watches
 from services.executor.rules import wishes
 from services.executor.rules.jobs import State, Wish
 from services.executor.rules.wishes import Settling
@@ -13,8 +11,7 @@ from services.executor.store import queries
 from services.executor.store import wishes as store
 from services.executor.store.rows import Job
 from services.executor.store.wishes import Decide, Decision, Standing
-from services.executor.upkeep.abandoned import Abandoned
-from services.executor.upkeep.settlement import Settler
+from services.executor.upkeep.aftermath import Aftermath
 from services.executor.waking import CANCEL_SUBJECT
 from services.runtime import logs
 from services.runtime.broker import Broker
@@ -33,18 +30,14 @@ class Control:
         event_log: EventLog,
         specs: RunSpecs,
         leases: Leases,
-        settler: Settler,
-        abandoned: Abandoned,
-        watches: Watches,
+        aftermath: Aftermath,
         broker: Broker,
     ) -> None:
         self._pool = pool
         self._log = event_log
         self._specs = specs
         self._leases = leases
-        self._settler = settler
-        self._abandoned = abandoned
-        self._watches = watches
+        self._aftermath = aftermath
         self._broker = broker
 
     async def cancel(self, account_id: str, job_id: str, wish: Wish) -> Job:
@@ -88,9 +81,5 @@ class Control:
         job, changed = decided
         if changed and job.has_ended:
             log.info("job_ended_by_wish", job_id=job.job_id, state=job.state, actor=job.wished_by)
-            meters.moved(job)
-            self._watches.tell(job)
-            self._settler.take(job)
-            if job.state is State.CANCELED:
-                self._abandoned.take(job)
+            self._aftermath.of_step(job, attended=job.state is not State.CANCELED)
         return decided

@@ -7,7 +7,6 @@ Jobs that run keep their deadline themselves: it bounds their call.
 from collections.abc import Callable, Iterable
 
 from services.executor import mapping, meters
-from services.executor.following.watch import Watches
 from services.executor.patience import Patience
 from services.executor.providers.course import Course
 from services.executor.rules import endings, wishes
@@ -15,8 +14,7 @@ from services.executor.rules.jobs import State, Transition
 from services.executor.store import due
 from services.executor.store.due import Quoted
 from services.executor.store.rows import Job
-from services.executor.upkeep.abandoned import Abandoned
-from services.executor.upkeep.settlement import Settler
+from services.executor.upkeep.aftermath import Aftermath
 from services.runtime import logs
 from services.runtime.event_log import EventLog
 from services.runtime.lifecycle import Signal
@@ -36,18 +34,14 @@ class Due:
         event_log: EventLog,
         lease_seconds: float,
         indeterminate_seconds: float,
-        settler: Settler,
-        abandoned: Abandoned,
-        watches: Watches,
+        aftermath: Aftermath,
         arrived: Callable[[], None],
     ) -> None:
         self._pool = pool
         self._log = event_log
         self._lease_seconds = lease_seconds
         self._indeterminate_seconds = indeterminate_seconds
-        self._settler = settler
-        self._abandoned = abandoned
-        self._watches = watches
+        self._aftermath = aftermath
         self._arrived = arrived
         self._patience = Patience("database (what is due)")
         self._never = Signal()
@@ -86,10 +80,7 @@ class Due:
     def _tell(self, ended: Iterable[Job]) -> None:
         for job in ended:
             log.info("job_ended_by_time", job_id=job.job_id, tool=job.tool, reason=job.error_reason)
-            meters.moved(job)
-            self._watches.tell(job)
-            self._settler.take(job)
-            self._abandoned.take(job)
+            self._aftermath.of_step(job, attended=False)
 
 
 def late_step(quoted: Quoted) -> Transition:

@@ -9,7 +9,6 @@ import json
 from dataclasses import replace
 
 from services.executor import mapping, meters
-from services.executor.following.watch import Watches
 from services.executor.patience import Patience
 from services.executor.providers.answers import ProviderCall
 from services.executor.providers.calls import Providers
@@ -22,8 +21,7 @@ from services.executor.running.specs import RunSpec, RunSpecs
 from services.executor.running.worker import ToolAnswer
 from services.executor.store import inspections
 from services.executor.store.inspections import Turn
-from services.executor.upkeep.mover import Mover
-from services.executor.upkeep.settlement import Settler
+from services.executor.upkeep.aftermath import Aftermath
 from services.runtime import logs, tracing
 from services.runtime.errors import Refusal
 from services.runtime.event_log import EventLog
@@ -56,9 +54,7 @@ class Inspector:
         specs: RunSpecs,
         health: Health,
         providers: Providers,
-        settler: Settler,
-        mover: Mover,
-        watches: Watches,
+        aftermath: Aftermath,
     ) -> None:
         self._pool = pool
         self._log = event_log
@@ -66,9 +62,7 @@ class Inspector:
         self._specs = specs
         self._health = health
         self._providers = providers
-        self._settler = settler
-        self._mover = mover
-        self._watches = watches
+        self._aftermath = aftermath
         self._looks: set[asyncio.Task[None]] = set()
         self._patience = Patience("database (inspections)")
         self._wake = Signal()
@@ -172,11 +166,7 @@ class Inspector:
             log.info("settled_meanwhile", job_id=step.job_id)
             return
         log.info("job_ended_by_inspection", job_id=job.job_id, state=job.state, reason=job.error_reason)
-        meters.moved(job)
-        if step.output_files:
-            self._mover.poke()
-        self._watches.tell(job, step.output_json)
-        self._settler.take(job)
+        self._aftermath.of_step(job, step, attended=True)
 
 
 def next_step(turn: Turn, found: ToolAnswer | Sight, report: ProviderReport) -> Transition | None:

@@ -1,15 +1,13 @@
 """Finds jobs whose worker is gone, by their leases, and moves them on."""
 
-from services.executor import mapping, meters
-from services.executor.following.watch import Watches
+from services.executor import mapping
 from services.executor.patience import Patience
 from services.executor.providers.course import Course
 from services.executor.rules import endings
-from services.executor.rules.jobs import Transition, after_lost_attempt, after_lost_look
+from services.executor.rules.jobs import LEASE_EXPIRED, Transition, after_lost_attempt, after_lost_look
 from services.executor.store import lost
 from services.executor.store.lost import Lost
-from services.executor.upkeep.abandoned import Abandoned
-from services.executor.upkeep.settlement import Settler
+from services.executor.upkeep.aftermath import Aftermath
 from services.runtime import clock, logs
 from services.runtime.event_log import EventLog
 from services.runtime.lifecycle import Signal
@@ -28,16 +26,12 @@ class Reaper:
         pool: Pool,
         event_log: EventLog,
         lease_seconds: float,
-        settler: Settler,
-        abandoned: Abandoned,
-        watches: Watches,
+        aftermath: Aftermath,
     ) -> None:
         self._pool = pool
         self._log = event_log
         self._lease_seconds = lease_seconds
-        self._settler = settler
-        self._abandoned = abandoned
-        self._watches = watches
+        self._aftermath = aftermath
         self._patience = Patience("database (leases of others)")
         self._quiet_until = 0.0
         self._never = Signal()
@@ -64,11 +58,7 @@ class Reaper:
         moved = await lost.recover(self._pool, self._log, next_step)
         for step, job in moved:
             log.warning("attempt_lost", job_id=job.job_id, tool=job.tool, attempts=job.attempts, now=step.after)
-            meters.moved(job)
-            self._watches.tell(job)
-            if job.has_ended:
-                self._settler.take(job)
-                self._abandoned.take(job)
+            self._aftermath.of_step(job, step, attended=False)
         return len(moved)
 
 
@@ -80,4 +70,4 @@ def next_step(found: Lost) -> Transition:
         return endings.canceled((job.job_id, job.fence), terms, 0, Course())
     if found.may_resume is not None:
         return after_lost_look(job.job_id, job.fence, terms, found.may_resume)
-    return after_lost_attempt(job.job_id, job.fence, terms, found.retry, job.losses + 1, "LEASE_EXPIRED")
+    return after_lost_attempt(job.job_id, job.fence, terms, found.retry, job.losses + 1, LEASE_EXPIRED)

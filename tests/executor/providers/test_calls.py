@@ -211,7 +211,6 @@ async def test_where_the_provider_is_down_a_call_that_did_nothing_can_wait(
     [
         ({"retry-after": "7"}, 7, 7),
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25, 0.25),
-        ({"retry-after": "86400"}, 30, 30),
         ({"retry-after": "-3"}, 0, 0),
         ({"retry-after": "nan"}, 0, 0.5),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0, 0.5),
@@ -226,6 +225,59 @@ async def test_a_provider_that_says_when_is_asked_then(
     await run(script)
     (wait,) = script.waits
     assert least <= wait <= most
+
+
+async def test_a_provider_that_wants_to_be_left_alone_for_long_is(run: Any) -> None:
+    """The call does not wait for it, and costs nothing."""
+    script = Script(httpx.Response(429, headers={"retry-after": "31"}))
+    answer = await run(script)
+    assert (answer.reason, answer.worked, script.waits) == ("PROVIDER_UNAVAILABLE", False, [])
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason", "worked"),
+    [
+        ([httpx.ConnectError("refused")] * 3, "PROVIDER_UNAVAILABLE", False),
+        ([said(503)] * 3, "PROVIDER_UNAVAILABLE", False),
+        ([said(401)], "PROVIDER_KEY", False),
+        ([said(402)], "PROVIDER_QUOTA", False),
+        ([said(500)], "PROVIDER_UNAVAILABLE", True),
+        ([said(302)], "PROVIDER_FAILED", True),
+        ([httpx.Response(304)], "PROVIDER_FAILED", True),
+    ],
+)
+async def test_what_was_not_done_is_told_as_that(run: Any, answers: list[Any], reason: str, worked: bool) -> None:
+    """Never reached, busy, or about our account there: that costs nothing."""
+    answer = await run(Script(*answers))
+    assert (answer.answer, answer.reason, answer.worked) == (Answer.FAILED, reason, worked)
+
+
+async def test_what_may_have_been_done_before_is_not_forgotten(run: Any) -> None:
+    """The second answer speaks for the second call alone."""
+    script = Script(httpx.ReadError("reset"), said(429), said(429))
+    assert (await run(script, may_repeat=True)).worked
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"text": "x\\ud800y"}', b"[" * 200_000, b'{"text": [' + b"{}," * 600_000 + b"{}]}"],
+    ids=["half a pair", "deep", "many objects"],
+)
+async def test_what_cannot_be_read_is_no_output(run: Any, content: bytes) -> None:
+    """Whatever is in it."""
+    answer = await run(Script(httpx.Response(200, content=content)))
+    assert (answer.answer, answer.reason) == (Answer.FAILED, "PROVIDER_ANSWER_UNREADABLE")
+
+
+async def test_what_a_provider_says_can_be_written_down(run: Any) -> None:
+    """Its message, and its id of the call, also where they hold what a database or a terminal does not take."""
+    refusal = httpx.Response(400, content=b'{"message": "no\\u0000 \\ud800 \\u001b[31m"}')
+    assert (await run(Script(refusal))).message == "the provider does not take this input: no     [31m"
+    deep = await run(Script(httpx.Response(400, content=b"[" * 200_000)))
+    assert deep.message == "the provider does not take this input"
+    script = Script(httpx.Response(200, content=b'{"text": "x", "id": "a\\u0000\\ud800b"}'))
+    assert (await run(script, {"request_id": "body.id"})).answer is Answer.OUTPUT
+    assert script.reports[0].request_id == "a  b"
 
 
 async def test_work_is_waited_for(run: Any) -> None:
