@@ -34,6 +34,7 @@ def ahead(seconds: float) -> Timestamp:
 @pytest.fixture
 async def fragile(services: Services) -> Saga:
     """Services of one test, which may do to them what it likes."""
+    services.settings["executor"] = {"SCRIP_LEASE_SECONDS": "4"}
     await services.start("ledger", "catalog", "executor")
     saga = Saga(services)
     await saga.account("acme")

@@ -20,6 +20,7 @@ Job = executor_pb2.Job
 
 @pytest.fixture
 async def saga(services: Services) -> AsyncIterator[Saga]:
+    services.settings["executor"] = {"SCRIP_LEASE_SECONDS": "4", "SCRIP_DRAIN_SECONDS": "4"}
     await services.start("ledger", "catalog", "executor")
     saga = Saga(services)
     await saga.account("acme")
@@ -124,7 +125,7 @@ async def test_told_to_stop_the_executor_drains(saga: Saga) -> None:
 async def test_a_call_longer_than_the_drain_is_handed_over(saga: Saga) -> None:
     """Then the call is ended and, its tool being safe, the job waits for another executor at once."""
     services = saga.services
-    job_id = await saga.begin("acme", {"message": "x", "delay_seconds": 8})
+    job_id = await saga.begin("acme", {"message": "x", "delay_seconds": 7})
     await running(saga, job_id)
     services.terminate("executor")
     assert await asyncio.to_thread(services.wait, "executor") == 0

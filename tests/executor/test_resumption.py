@@ -62,6 +62,7 @@ async def saga(services: Services, double: Double) -> AsyncIterator[Saga]:
         "SCRIP_SECRET_ASSEMBLYAI_API_KEY": KEY,
         "SCRIP_PROVIDER_BASES": f"https://api.assemblyai.com={double.url}",
     }
+    services.settings["executor-2"] = {"SCRIP_DRAIN_SECONDS": "9"}
     await services.start("ledger", "catalog", "executor-2")
     saga = Saga(services)
     await saga.account("acme")
@@ -117,7 +118,7 @@ async def test_an_executor_that_stops_hands_work_over_at_once(saga: Saga, assemb
     job_id = await begin(saga, GIVEN, TOOL)
     await looked_at(double)
     await services.start("executor")
-    slow = await begin(saga, {"message": "x", "delay_seconds": 9}, "echo")
+    slow = await begin(saga, {"message": "x", "delay_seconds": 6}, "echo")
 
     async def runs() -> bool:
         return (await saga.job("acme", slow)).state == Job.STATE_RUNNING

@@ -171,7 +171,7 @@ class Stack:
     async def stop(self) -> None:
         """End everything, in reverse; `run.json` is gone first, nobody should come any more."""
         self._run = None
-        self._terminal.progress("Stopping …")
+        self._terminal.progress("Stopping; calls under way end first … Ctrl-C again does not wait for them")
         await self.supervisor.stop()
         await self._client.aclose()
         self._terminal.end_progress()
