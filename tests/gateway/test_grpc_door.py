@@ -116,8 +116,9 @@ async def test_a_request_id_leads_to_one_job(caller: GrpcCaller) -> None:
     again = await caller.submit("r", b'{ "delay_seconds": 2.0, "message": "x" }')
     assert (first.replayed, again.replayed, again.job.job_id) == (False, True, first.job.job_id)
     answers = [one async for one in caller.stream("ExecuteTool", request_id="r", tool="echo", input_json=SLOW)]
-    assert [one.replayed for one in answers] == [True, False]
-    assert {answers[0].accepted.job_id, answers[1].outcome.job_id} == {first.job.job_id}
+    # What lies between depends on how far the job is.
+    assert (answers[0].replayed, answers[-1].replayed) == (True, False)
+    assert {answers[0].accepted.job_id, answers[-1].outcome.job_id} == {first.job.job_id}
     assert (await caller.settled(first.job.job_id)).captured_micros == 12_000
     assert (await caller.call("GetBalance")).credits.spent_micros == 12_000
 

@@ -46,10 +46,22 @@ async def test_a_job_that_was_taken_keeps_its_credits(world: World) -> None:
     assert len(world.executor.jobs) == 1
 
 
-async def test_a_retry_after_a_failed_submit_gets_a_job(world: World) -> None:
+async def test_a_retry_after_a_failed_submit_gets_its_job(world: World) -> None:
+    """Under a key the reservation waits for the retry, which goes on with the same quote."""
+    world.executor.fail("SubmitJob", unavailable("executor"))
+    await world.refused()
+    assert world.state("job_1") == State.STATE_OPEN
+    driven = await world.start()
+    assert (driven.job.job_id, driven.replayed) == ("job_1", False)
+    assert (await world.start()).replayed
+    assert list(world.executor.jobs) == ["job_1"]
+
+
+async def test_a_retry_after_the_reservation_lapsed_gets_a_new_one(world: World) -> None:
     """The reservation of the first attempt is gone, so the row is led to a new quote; nothing is charged twice."""
     world.executor.fail("SubmitJob", unavailable("executor"))
     await world.refused()
+    world.ledger.end("job_1")
     driven = await world.start()
     assert (driven.job.job_id, driven.replayed) == ("job_2", False)
     assert list(world.executor.jobs) == ["job_2"]
