@@ -38,8 +38,11 @@ async def test_a_providers_own_sdk_sends_the_same(script: Path) -> None:
 
     def answer(_asked: Asked) -> Answer:
         told = next(answers, {"status": 500})
-        body = json.dumps(told["json"]).encode() if "json" in told else told.get("text", "").encode()
-        return Answer(told["status"], {"content-type": "application/json"} | told.get("headers", {}), body)
+        if "json" in told:
+            media_type, body = "application/json", json.dumps(told["json"]).encode()
+        else:
+            media_type, body = "text/event-stream", told.get("text", "").encode()
+        return Answer(told["status"], {"content-type": media_type} | told.get("headers", {}), body)
 
     with provider(answer) as double:
         added = await _run(script, double.url, manifest.examples[0])
