@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
@@ -17,7 +17,9 @@ from services.runtime import chain
 from services.runtime.errors import Refusal
 from services.runtime.grpc_client import Peer
 from tests.catalog.conftest import closed_database
+from tests.harness.databases import Databases
 from tests.harness.processes import Services
+from tests.harness.shared import shared_services
 from tests.harness.waiting import eventually
 
 TOOLS = [manifest.slug for manifest in manifest_files.shipped()]
@@ -51,16 +53,33 @@ class Door:
 
 @pytest.fixture
 async def door(services: Services) -> AsyncIterator[Door]:
-    """A catalog that an executor has reported to."""
+    """A catalog of this test's own, that an executor has reported to."""
     await services.start("catalog")
     door = Door(services)
     await door.report(*TOOLS)
     yield door
 
 
-async def test_the_shipped_tools_are_listed_with_all_that_a_caller_needs(door: Door) -> None:
+@pytest.fixture(scope="module")
+def running(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """A catalog, started once for the tests that leave it as it is."""
+    with shared_services(databases, tmp_path_factory.mktemp("catalog")) as services:
+        asyncio.run(services.start("catalog"))
+        yield services
+
+
+@pytest.fixture
+async def shared_door(running: Services) -> AsyncIterator[Door]:
+    """The running catalog; an executor has reported to it."""
+    door = Door(running)
+    await door.report(*TOOLS)
+    yield door
+    await running.close_peers()
+
+
+async def test_the_shipped_tools_are_listed_with_all_that_a_caller_needs(shared_door: Door) -> None:
     """In the order of their slugs, with price, limits, schemas, examples and how they run."""
-    answer = await door.peer.call(door.stub.ListTools, catalog_pb2.ListToolsRequest(page_size=200))
+    answer = await shared_door.peer.call(shared_door.stub.ListTools, catalog_pb2.ListToolsRequest(page_size=200))
     assert [tool.slug for tool in answer.tools] == TOOLS
     assert answer.next_page_token == ""
     tool = answer.tools[TOOLS.index("detect-language")]
@@ -83,12 +102,12 @@ async def test_the_shipped_tools_are_listed_with_all_that_a_caller_needs(door: D
     assert tool.created_at.seconds > 0
 
 
-async def test_pages_go_on_where_the_last_one_ended(door: Door) -> None:
+async def test_pages_go_on_where_the_last_one_ended(shared_door: Door) -> None:
     """Each tool once, in order; the last page has no token."""
     seen, token = [], ""
     while token or not seen:
         request = catalog_pb2.ListToolsRequest(page_size=7, page_token=token)
-        answer = await door.peer.call(door.stub.ListTools, request)
+        answer = await shared_door.peer.call(shared_door.stub.ListTools, request)
         seen += [tool.slug for tool in answer.tools]
         token = answer.next_page_token
     assert seen == TOOLS
@@ -137,20 +156,20 @@ MALFORMED: list[tuple[str, Any, str]] = [
 ]
 
 
-async def test_malformed_requests_name_the_field(door: Door) -> None:
+async def test_malformed_requests_name_the_field(shared_door: Door) -> None:
     """REQUEST_INVALID, whatever the method."""
     found = []
     for _, request, _ in MALFORMED:
-        method = getattr(door.stub, type(request).__name__.removesuffix("Request"))
+        method = getattr(shared_door.stub, type(request).__name__.removesuffix("Request"))
         with pytest.raises(Refusal) as refused:
-            await door.peer.call(method, request)
+            await shared_door.peer.call(method, request)
         found.append((refused.value.reason, refused.value.metadata["field"]))
     assert found == [("REQUEST_INVALID", field) for _, _, field in MALFORMED]
 
 
-async def test_a_quote_names_everything_and_can_be_asked_for_again(door: Door) -> None:
+async def test_a_quote_names_everything_and_can_be_asked_for_again(shared_door: Door) -> None:
     """Verifying it answers the same message."""
-    quote = await door.quote()
+    quote = await shared_door.quote()
     assert (quote.tool, quote.version, quote.price_version, quote.account_id) == ("echo", 1, 1, "demo")
     assert (dict(quote.units), quote.exact) == ({"second": 60}, False)
     assert (quote.amount_micros, quote.amount_max_micros) == (70_000, 70_000)
@@ -158,16 +177,16 @@ async def test_a_quote_names_everything_and_can_be_asked_for_again(door: Door) -
     assert quote.limits.timeout_ms == 70_000
     assert len(quote.job_id) == 30
     assert len(quote.quote_id) <= 1_024
-    assert await door.quote(quote_id=quote.quote_id) == quote
+    assert await shared_door.quote(quote_id=quote.quote_id) == quote
 
 
-async def test_a_file_is_priced_with_its_input(door: Door) -> None:
+async def test_a_file_is_priced_with_its_input(shared_door: Door) -> None:
     """The tool's own example: 2 credits and 1 for the megabyte begun."""
-    tool = await door.get("pdf-to-text")
+    tool = await shared_door.get("pdf-to-text")
     data = base64.b64decode(json.loads(tool.example_inputs_json[0])["pdf"].partition(",")[2])
     value = {"pdf": f"sha256:{hashlib.sha256(data).hexdigest()}"}
     file = catalog_pb2.InputFile(property="pdf", media_type="application/pdf", data=data)
-    quote = await door.quote(tool="pdf-to-text", input_json=json.dumps(value).encode(), files=[file])
+    quote = await shared_door.quote(tool="pdf-to-text", input_json=json.dumps(value).encode(), files=[file])
     assert (quote.amount_micros, dict(quote.units), quote.exact) == (3_000_000, {"megabyte": 1}, True)
 
 
@@ -206,24 +225,24 @@ async def test_each_refusal_has_its_reason_code_and_numbers(door: Door) -> None:
         assert metadata.items() <= refused.value.metadata.items()
 
 
-async def test_violations_arrive_with_pointer_and_keyword(door: Door) -> None:
+async def test_violations_arrive_with_pointer_and_keyword(shared_door: Door) -> None:
     """All of them."""
     with pytest.raises(Refusal) as refused:
-        await door.quote(input_json=b'{"delay_seconds": 61, "outcome": "maybe"}')
+        await shared_door.quote(input_json=b'{"delay_seconds": 61, "outcome": "maybe"}')
     found = {(violation.field, violation.keyword) for violation in refused.value.violations}
     assert found == {("", "required"), ("/delay_seconds", "maximum"), ("/outcome", "enum")}
 
 
-async def test_quotes_of_other_accounts_and_inputs_are_refused(door: Door) -> None:
+async def test_quotes_of_other_accounts_and_inputs_are_refused(shared_door: Door) -> None:
     """With a reason each."""
-    quote_id = (await door.quote()).quote_id
+    quote_id = (await shared_door.quote()).quote_id
     for fields, reason in (
         ({"account_id": "other"}, "QUOTE_OTHER_ACCOUNT"),
         ({"input_json": b'{"message": "ho"}'}, "QUOTE_OTHER_INPUT"),
         ({"tool": "detect-language", "input_json": b'{"text": "hi"}'}, "QUOTE_OTHER_INPUT"),
     ):
         with pytest.raises(Refusal) as refused:
-            await door.quote(quote_id=quote_id, **fields)
+            await shared_door.quote(quote_id=quote_id, **fields)
         assert refused.value.reason == reason
 
 
@@ -276,9 +295,9 @@ async def test_who_follows_is_told_of_what_happens(door: Door) -> None:
     await stream.aclose()
 
 
-async def test_without_a_token_nothing_is_answered(door: Door, services: Services) -> None:
+async def test_without_a_token_nothing_is_answered(shared_door: Door) -> None:
     """It says who may call."""
-    stub: Any = catalog_pb2_grpc.CatalogServiceStub(door.peer.channel)
+    stub: Any = catalog_pb2_grpc.CatalogServiceStub(shared_door.peer.channel)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await stub.ListTools(catalog_pb2.ListToolsRequest(), timeout=5)
     assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED

@@ -138,6 +138,24 @@ async def caller(system: System, account: Account) -> AsyncIterator[GrpcCaller]:
         yield caller
 
 
+@pytest.fixture(scope="package")
+def breaking(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Services for all tests that end some of them."""
+    with shared_services(databases, tmp_path_factory.mktemp("breaking")) as services:
+        services.settings["executor"] = {"SCRIP_LEASE_SECONDS": "5"}
+        yield services
+
+
+@pytest.fixture
+async def revived(breaking: Services) -> AsyncIterator[System]:
+    """A system whose services a test may end; those that do not run are started for the next one."""
+    await breaking.start(*(name for name in SERVICES if not breaking.runs(name)))
+    system = System(breaking)
+    async with system.client:
+        await eventually(system.tool_is_available, 20, lambda: breaking.last_words("executor"))
+        yield system
+
+
 @pytest.fixture
 async def fragile(services: Services) -> AsyncIterator[System]:
     """A system of this test's own."""

@@ -202,16 +202,16 @@ async def test_an_uploaded_file_is_deleted(system: System) -> None:
     assert system.services.query("gateway", "SELECT * FROM file WHERE account_id = %s", account.account_id) == []
 
 
-async def test_a_job_tells_when_its_contents_are_removed_and_stays(fragile: System) -> None:
+async def test_a_job_tells_when_its_contents_are_removed_and_stays(revived: System) -> None:
     """After that its output is null; its amounts stay, and its Idempotency-Key still leads to it."""
     given = {"image": noise(), "width": 2 * SIDE}
-    account = await fragile.account()
-    await eventually(lambda: fragile.tool_is_available("resize-image"), 20)
-    first = (await fragile.execute(account, given, "resize-image", Idempotency_Key="k")).json()
+    account = await revived.account()
+    await eventually(lambda: revived.tool_is_available("resize-image"), 20)
+    first = (await revived.execute(account, given, "resize-image", Idempotency_Key="k")).json()
     path = f"/v1/jobs/{first['job_id']}"
 
     async def job() -> dict[str, Any]:
-        answer = await fragile.client.get(path, headers=account.headers)
+        answer = await revived.client.get(path, headers=account.headers)
         told: dict[str, Any] = answer.json()
         return told
 
@@ -222,17 +222,17 @@ async def test_a_job_tells_when_its_contents_are_removed_and_stays(fragile: Syst
     kept = await eventually(settled, 20)
     days = datetime.fromisoformat(kept["content_expires_at"]) - datetime.fromisoformat(kept["finished_at"])
     assert timedelta(days=30) <= days < timedelta(days=30, minutes=1)
-    fragile.services.query("executor", "UPDATE job SET content_expires_at = now() RETURNING job_id")
-    fragile.services.kill("executor")
-    await fragile.services.restart("executor")
-    await eventually(lambda: fragile.services.query("executor", "SELECT * FROM output_file") == [], 40)
+    revived.services.query("executor", "UPDATE job SET content_expires_at = now() RETURNING job_id")
+    revived.services.kill("executor")
+    await revived.services.restart("executor")
+    await eventually(lambda: revived.services.query("executor", "SELECT * FROM output_file") == [], 40)
     told = await job()
     assert (told["status"], told["output"]) == ("SUCCEEDED", None)
     assert told["credits"] == kept["credits"]
     assert len(told["attempts"]) == 1
-    again = await fragile.execute(account, given, "resize-image", Idempotency_Key="k")
+    again = await revived.execute(account, given, "resize-image", Idempotency_Key="k")
     assert (again.status_code, again.json()["job_id"], again.json()["output"]) == (200, first["job_id"], None)
     assert again.headers["idempotent-replayed"] == "true"
     file_id = str(first["output"]["image"]).removeprefix("file:")
-    gone = await fragile.client.get(f"/v1/files/{file_id}", headers=account.headers)
+    gone = await revived.client.get(f"/v1/files/{file_id}", headers=account.headers)
     assert problem(gone) == (404, "FILE_NOT_FOUND")

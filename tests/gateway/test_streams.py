@@ -85,6 +85,7 @@ def speaking(databases: Databases, stage: Stage, tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("speaking")
     with provider(stage.answer) as double, shared_services(databases, folder) as services:
         services.providers = providers_at(double.url)
+        services.settings["executor"] = {"SCRIP_LEASE_SECONDS": "5"}
         asyncio.run(services.start(*SERVICES))
         yield services
         stage.talker.let_go()

@@ -128,6 +128,10 @@ class Services:
 
             await eventually(is_ready, READY_SECONDS, lambda: f"{name} is not ready:\n{self.last_words(name)}")
 
+    def runs(self, name: str) -> bool:
+        """Whether a service was started and has not ended."""
+        return name in self._processes and self._processes[name].poll() is None
+
     def kill(self, name: str) -> None:
         """Ends a service as a crash would."""
         self._processes[name].kill()
