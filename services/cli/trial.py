@@ -19,9 +19,10 @@ from services.executor.providers.course import Course
 from services.executor.providers.files import File, input_file
 from services.executor.providers.requests import Request, rendered, signed
 from services.executor.providers.secrets import MASK, Secrets
+from services.executor.rules.answers import ToolAnswer
 from services.executor.rules.jobs import Retry, Terms
 from services.executor.running import specs
-from services.executor.running.worker import ToolAnswer, ToolCall, run_tool
+from services.executor.running.worker import ToolCall, run_tool
 from services.runtime import ids
 from services.runtime.tariff import Tariff
 

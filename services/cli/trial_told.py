@@ -12,7 +12,7 @@ from services.cli.trial import Trial, manifest_of, refused
 from services.executor.providers.files import File
 from services.executor.providers.requests import Request
 from services.executor.providers.secrets import Secrets
-from services.executor.running.worker import Answer, ToolAnswer
+from services.executor.rules.answers import Answer, ToolAnswer
 
 SECRET_PREFIX = "SCRIP_SECRET_"  # noqa: S105 (a prefix of names)
 SHOWN_CHARACTERS = 400

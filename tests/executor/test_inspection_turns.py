@@ -6,9 +6,9 @@ import psycopg
 import pytest
 
 from services.executor.providers.inspections import Sight
+from services.executor.rules.answers import Answer, ToolAnswer
 from services.executor.rules.jobs import NO_REPORT, State, Transition
 from services.executor.rules.wishes import Settling
-from services.executor.running.worker import Answer, ToolAnswer
 from services.executor.store import due, inspections
 from services.executor.store.due import Quoted
 from services.executor.store.inspections import Turn

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from services.executor.rules.answers import Answer
 from services.executor.running import worker
 from services.executor.running.pool import CallTimedOutError, WorkerLostError, WorkerPool
-from services.executor.running.worker import Answer, ToolCall, run_tool
+from services.executor.running.worker import ToolCall, run_tool
 from tests.harness.waiting import eventually
 
 

@@ -11,10 +11,11 @@ from services.catalog import data_urls, schemas
 from services.catalog.manifests import files as manifest_files
 from services.catalog.manifests.manifest import Manifest
 from services.catalog.manifests.python_run import PythonRun
+from services.executor.rules.answers import Answer
 from services.executor.rules.output_files import places_of
 from services.executor.running.output_schema import misfit_of
 from services.executor.running.pool import WorkerPool
-from services.executor.running.worker import Answer, ToolCall
+from services.executor.running.worker import ToolCall
 from services.executor.settings import Settings
 
 LOCAL = {manifest.slug: manifest for manifest in manifest_files.shipped() if isinstance(manifest.run, PythonRun)}

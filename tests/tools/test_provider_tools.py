@@ -14,7 +14,7 @@ from services.executor.providers.client import Client
 from services.executor.providers.course import Course
 from services.executor.providers.requests import rendered, signed
 from services.executor.providers.secrets import Secrets
-from services.executor.running.worker import Answer
+from services.executor.rules.answers import Answer
 from services.runtime.lifecycle import Signal
 from tests.tools.cases import AT, FOLDER, MANIFESTS, SECRET, Provider, call_of, known, shown
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from services.executor.handlers.extract_phone_numbers import matches, span
 from services.executor.material.checked_numbers import cards, ibans
+from services.executor.material.phone_numbers import matches, span
 from services.executor.material.secret_shapes import secrets
 
 Span = tuple[int, int]

@@ -14,8 +14,8 @@ from services.executor.providers.health import Visit, alone
 from services.executor.providers.metering import Meter
 from services.executor.providers.plan import HttpPlan
 from services.executor.providers.streams import UnreadableError
+from services.executor.rules.answers import Answer, ToolAnswer
 from services.executor.rules.output_files import OutputTooLargeError, Place, check_json, split
-from services.executor.running.worker import Answer, ToolAnswer
 from services.runtime import templates
 from services.runtime.expressions import ExpressionError, evaluate
 from services.runtime.templates import ABSENT

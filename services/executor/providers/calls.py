@@ -13,8 +13,8 @@ from services.executor.providers.plan import InspectPlan
 from services.executor.providers.secrets import MissingSecretError, Secrets, mask
 from services.executor.providers.streaming import StreamCutError
 from services.executor.providers.streams import UnreadableError
+from services.executor.rules.answers import DETAIL_CHARACTERS_MAX, Answer, ToolAnswer, printable
 from services.executor.rules.jobs import ProviderReport
-from services.executor.running.worker import DETAIL_CHARACTERS_MAX, Answer, ToolAnswer, printable
 from services.runtime import clock
 from services.runtime.expressions import ExpressionError
 

@@ -25,7 +25,7 @@ from services.executor.providers.plan import PollPlan, RequestPlan, hosts_of
 from services.executor.providers.requests import Request, rendered, signed
 from services.executor.providers.responses import Response, body_of
 from services.executor.providers.streaming import StreamCutError
-from services.executor.running.worker import Answer, ToolAnswer
+from services.executor.rules.answers import Answer, ToolAnswer
 from services.runtime import clock
 from services.runtime.expressions import ExpressionError, evaluate
 

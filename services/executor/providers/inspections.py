@@ -13,7 +13,7 @@ from services.executor.providers.hooks import Hooks
 from services.executor.providers.plan import InspectPlan
 from services.executor.providers.requests import rendered, signed
 from services.executor.providers.streams import UnreadableError
-from services.executor.running.worker import ToolAnswer
+from services.executor.rules.answers import ToolAnswer
 from services.runtime.expressions import ExpressionError, evaluate
 
 

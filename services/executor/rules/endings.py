@@ -1,6 +1,7 @@
 """What a step of a job becomes after whatever happened to its call; pure."""
 
 from services.executor.providers.course import Course
+from services.executor.rules.answers import Answer, ToolAnswer
 from services.executor.rules.jobs import (
     CANCEL_REQUESTED,
     EXECUTOR_STOPPED,
@@ -17,7 +18,6 @@ from services.executor.rules.jobs import (
     after_lost_attempt,
     ended,
 )
-from services.executor.running.worker import Answer, ToolAnswer
 
 Key = tuple[str, int]
 """Job id and fence."""

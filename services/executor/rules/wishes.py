@@ -9,10 +9,24 @@ from services.executor.rules import endings
 from services.executor.rules.jobs import SETTLED_BY_OPERATOR, Ending, State, Terms, Transition, Wish, ended
 from services.executor.rules.output_files import OutputFile, Place, split
 from services.executor.store.rows import Job
-from services.executor.store.wishes import Decision, Standing
 from services.runtime.errors import Refusal, invalid
 
 AMOUNT_MICROS_MAX = 2**63 - 1
+
+Decision = Transition | Wish | None
+"""What becomes of a job: a step at once, a wish for whoever runs it, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A job as it stands, which nobody else can move now."""
+
+    job: Job
+    quote: bytes
+    output_json: bytes
+    """Where an operator settled it."""
+    begun: bool
+    """Its provider has begun the work, also where it waits for somebody to go on looking at that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from services.executor.following.live import Live
 from services.executor.providers.client import NoAnswerError
 from services.executor.providers.health import ProviderDownError
 from services.executor.rules import endings
+from services.executor.rules.answers import Answer, ToolAnswer
 from services.executor.rules.jobs import (
     CALL_BROKE,
     NO_ANSWER,
@@ -22,7 +23,6 @@ from services.executor.running.pool import CallTimedOutError, WorkerLostError
 from services.executor.running.resumption import ClaimLostError, HandedOverError, Resumption
 from services.executor.running.runner import Runner
 from services.executor.running.specs import RunSpec
-from services.executor.running.worker import Answer, ToolAnswer
 from services.executor.store.rows import Job
 from services.runtime import clock, logs
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from services.executor.running.worker import ToolAnswer, ToolCall, prepare, run_tool
+from services.executor.rules.answers import ToolAnswer
+from services.executor.running.worker import ToolCall, prepare, run_tool
 from services.runtime import clock, logs
 
 log = logs.get("pool")

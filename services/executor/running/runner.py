@@ -14,11 +14,12 @@ from services.executor.providers.course import Course
 from services.executor.providers.files import input_file
 from services.executor.providers.health import alone
 from services.executor.providers.plan import HttpPlan
+from services.executor.rules.answers import ToolAnswer
 from services.executor.rules.jobs import Retry
 from services.executor.running.leases import Held
 from services.executor.running.pool import CallTimedOutError, WorkerPool
 from services.executor.running.specs import RunSpec
-from services.executor.running.worker import ToolAnswer, ToolCall
+from services.executor.running.worker import ToolCall
 from services.runtime import clock
 
 Keep = Callable[[Held, Begun], Awaitable[None]]

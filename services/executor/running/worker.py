@@ -17,14 +17,12 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
-from services.executor.rules.output_files import OutputFile, OutputTooLargeError, Place, check_json, split
+from services.executor.rules.answers import DETAIL_CHARACTERS_MAX, Answer, ToolAnswer, printable
+from services.executor.rules.output_files import OutputTooLargeError, Place, check_json, split
 
 HANDLERS = "services.executor.handlers"
-MESSAGE_CHARACTERS_MAX = 500
-DETAIL_CHARACTERS_MAX = 8_000
 PR_SET_PDEATHSIG = 1
 PARENT_LOOK_SECONDS = 1.0
 
@@ -43,36 +41,6 @@ class ToolCall:
     job_id: str = ""
     file_places: tuple[Place, ...] = ()
     """Where the output has files."""
-
-
-class Answer(StrEnum):
-    """How a call ended."""
-
-    OUTPUT = "output"
-    REJECTED = "rejected"
-    REFUSED = "refused"
-    FAILED = "failed"
-    TOO_LARGE = "too_large"
-
-
-@dataclass(frozen=True, slots=True)
-class ToolAnswer:
-    """What came of a call."""
-
-    answer: Answer
-    output_json: bytes = b""
-    output_files: tuple[OutputFile, ...] = ()
-    """Those that are too large for the JSON, which names them."""
-    units: dict[str, int] | None = None
-    """Used, by name (services/runtime/tariff.py); None: not measured."""
-    reason: str = ""
-    """A stable word: the tool's own where it rejected the input, the job's where the call failed."""
-    message: str = ""
-    """For the caller."""
-    detail: str = ""
-    """For the log: what was raised, and where."""
-    worked: bool = True
-    """Whether work may have been done; what was not done costs nothing, whatever the tool's rules."""
 
 
 def prepare(parent_pid: int, memory_bytes: int) -> None:
@@ -148,9 +116,3 @@ def _at(value: Any, pointer: str) -> Any:
         else:
             return None
     return value
-
-
-def printable(text: str, characters_max: int = MESSAGE_CHARACTERS_MAX) -> str:
-    """Text that a database and a terminal can take: bounded, without control characters or broken surrogates."""
-    clean = "".join(character if character.isprintable() else " " for character in str(text)[:characters_max])
-    return clean.encode(errors="replace").decode()

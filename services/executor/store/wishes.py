@@ -1,10 +1,10 @@
 """What somebody wants of a job: that it is canceled, or that it ended in a way nobody here could tell."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from services.executor.rules.jobs import Transition, Wish
+from services.executor.rules.wishes import Decision, Standing
 from services.executor.store import attempts, gates, works
 from services.executor.store.rows import COLUMNS, Job, job_of, rest_of
 from services.executor.store.statements import Connection
@@ -24,22 +24,6 @@ UPDATE job
  WHERE job_id = %(job_id)s AND state = 'RUNNING' AND cancel_requested_at IS NULL
 RETURNING {COLUMNS}
 """
-
-Decision = Transition | Wish | None
-"""What becomes of a job: a step at once, a wish for whoever runs it, or nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A job as it stands, which nobody else can move now."""
-
-    job: Job
-    quote: bytes
-    output_json: bytes
-    """Where an operator settled it."""
-    begun: bool
-    """Its provider has begun the work, also where it waits for somebody to go on looking at that."""
-
 
 Decide = Callable[[Standing], Decision]
 

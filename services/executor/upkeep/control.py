@@ -4,13 +4,13 @@ import asyncio
 
 from services.executor.rules import wishes
 from services.executor.rules.jobs import State, Wish
-from services.executor.rules.wishes import Settling
+from services.executor.rules.wishes import Decision, Settling, Standing
 from services.executor.running.leases import Leases
 from services.executor.running.specs import RunSpecs
 from services.executor.store import queries
 from services.executor.store import wishes as store
 from services.executor.store.rows import Job
-from services.executor.store.wishes import Decide, Decision, Standing
+from services.executor.store.wishes import Decide
 from services.executor.upkeep.aftermath import Aftermath
 from services.executor.waking import CANCEL_SUBJECT
 from services.runtime import logs

@@ -16,9 +16,9 @@ from services.executor.providers.health import Health, Hindrance, Visit
 from services.executor.providers.inspections import Sight, UnseenError
 from services.executor.providers.plan import HttpPlan, InspectPlan
 from services.executor.rules import endings
+from services.executor.rules.answers import ToolAnswer
 from services.executor.rules.jobs import ProviderReport, Transition
 from services.executor.running.specs import RunSpec, RunSpecs
-from services.executor.running.worker import ToolAnswer
 from services.executor.store import inspections
 from services.executor.store.inspections import Turn
 from services.executor.upkeep.aftermath import Aftermath

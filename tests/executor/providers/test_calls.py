@@ -19,9 +19,9 @@ from services.executor.providers.metering import Counted, Meter
 from services.executor.providers.plan import plan_of
 from services.executor.providers.retry_budget import RETRIES_A_CALL, RETRIES_MAX
 from services.executor.providers.secrets import Secrets
+from services.executor.rules.answers import Answer, ToolAnswer
 from services.executor.rules.jobs import ProviderReport
 from services.executor.rules.output_files import EACH
-from services.executor.running.worker import Answer, ToolAnswer
 from services.runtime.lifecycle import Signal
 
 KEY = "sk-very-secret"

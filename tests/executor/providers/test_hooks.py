@@ -11,7 +11,7 @@ from services.executor.providers.client import Client
 from services.executor.providers.hooks import Hooks, token_of
 from services.executor.providers.plan import plan_of
 from services.executor.providers.secrets import Secrets
-from services.executor.running.worker import Answer
+from services.executor.rules.answers import Answer
 from tests.harness.waiting import eventually
 
 BASE = "https://scrip.example.com"

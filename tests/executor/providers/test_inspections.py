@@ -12,7 +12,7 @@ from services.executor.providers.client import Client
 from services.executor.providers.inspections import Sight, UnseenError
 from services.executor.providers.plan import plan_of
 from services.executor.providers.secrets import Secrets
-from services.executor.running.worker import Answer, ToolAnswer
+from services.executor.rules.answers import Answer, ToolAnswer
 
 KEY, JOB = "sk-very-secret", "job_1"
 URL = "https://api.example.com/v1/tasks"
