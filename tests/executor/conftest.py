@@ -7,6 +7,7 @@ import pytest
 
 from services.runtime import ids
 from tests.executor.saga import Saga
+from tests.executor.studio import Stage, staged
 from tests.harness.databases import Databases
 from tests.harness.processes import Services
 from tests.harness.shared import shared_services
@@ -33,3 +34,10 @@ async def acme(saga: Saga) -> str:
     account_id = f"a-{ids.uuid7()}"
     await saga.account(account_id)
     return account_id
+
+
+@pytest.fixture(scope="package")
+def stage(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The services with the studio as a provider, for all tests that need one."""
+    with staged(databases, tmp_path_factory.mktemp("stage")) as stage:
+        yield stage

@@ -1,7 +1,11 @@
 """A provider that draws, also where the connection breaks before it could say so; and the tool that calls it."""
 
+import asyncio
+import contextlib
 import json
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,8 +13,11 @@ import yaml
 from scrip.catalog.v1 import catalog_pb2
 
 from services.runtime import ids
-from tests.executor.providers.double import Answer, Asked
+from tests.executor.providers.double import Answer, Asked, provider
 from tests.executor.saga import Saga
+from tests.harness.databases import Databases
+from tests.harness.processes import Services
+from tests.harness.shared import shared_services
 
 KEY = "studio-key-of-the-test"
 HOST = "https://api.studio.example"
@@ -111,6 +118,30 @@ class Studio:
         return picture | {"state": self.state, "text": "a fox", "drawn": 2, "error": f"no paint for {KEY}"}
 
 
+class Stage:
+    """Where a studio is asked; each test has one of its own."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.drawing = Studio()
+
+    def say(self, asked: Asked) -> Answer | None:
+        """What the studio of now answers."""
+        return self.drawing.say(asked)
+
+
+@contextlib.contextmanager
+def staged(databases: Databases, folder: Path) -> Iterator[Stage]:
+    """A ledger, a catalog, and executors, when they are started, that know the studio."""
+    with shared_services(databases, folder) as services:
+        stage = Stage(services)
+        with provider(stage.say) as double:
+            services.providers = {"SCRIP_SECRET_STUDIO_KEY": KEY, "SCRIP_PROVIDER_BASES": f"{HOST}={double.url}"}
+            asyncio.run(services.start("ledger", "catalog"))
+            yield stage
+            stage.drawing.may_tell.set()
+
+
 def _said(**body: object) -> Answer:
     return Answer(body=json.dumps(body).encode())
 
@@ -131,8 +162,3 @@ async def apply(saga: Saga, text: bytes) -> None:
     """Puts the tool in force."""
     request = catalog_pb2.ApplyToolRequest(manifest=text, request_id=ids.uuid7())
     await saga.catalog.call(saga.catalog_stub.ApplyTool, request)
-
-
-def settings(url: str) -> dict[str, str]:
-    """What an executor needs to call it at `url`."""
-    return {"SCRIP_SECRET_STUDIO_KEY": KEY, "SCRIP_PROVIDER_BASES": f"{HOST}={url}"}
