@@ -7,7 +7,7 @@ import pytest
 
 from services.runtime import ids
 from tests.executor.saga import Saga
-from tests.executor.studio import Stage, staged
+from tests.executor.studio import Gallery, opened
 from tests.harness.databases import Databases
 from tests.harness.processes import Services
 from tests.harness.shared import shared_services
@@ -37,7 +37,7 @@ async def acme(saga: Saga) -> str:
 
 
 @pytest.fixture(scope="package")
-def stage(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def gallery(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
     """The services with the studio as a provider, for all tests that need one."""
-    with staged(databases, tmp_path_factory.mktemp("stage")) as stage:
-        yield stage
+    with opened(databases, tmp_path_factory.mktemp("gallery")) as gallery:
+        yield gallery

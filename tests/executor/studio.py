@@ -118,7 +118,7 @@ class Studio:
         return picture | {"state": self.state, "text": "a fox", "drawn": 2, "error": f"no paint for {KEY}"}
 
 
-class Stage:
+class Gallery:
     """Where a studio is asked; each test has one of its own."""
 
     def __init__(self, services: Services) -> None:
@@ -131,15 +131,15 @@ class Stage:
 
 
 @contextlib.contextmanager
-def staged(databases: Databases, folder: Path) -> Iterator[Stage]:
+def opened(databases: Databases, folder: Path) -> Iterator[Gallery]:
     """A ledger, a catalog, and executors, when they are started, that know the studio."""
     with shared_services(databases, folder) as services:
-        stage = Stage(services)
-        with provider(stage.say) as double:
+        gallery = Gallery(services)
+        with provider(gallery.say) as double:
             services.providers = {"SCRIP_SECRET_STUDIO_KEY": KEY, "SCRIP_PROVIDER_BASES": f"{HOST}={double.url}"}
             asyncio.run(services.start("ledger", "catalog"))
-            yield stage
-            stage.drawing.may_tell.set()
+            yield gallery
+            gallery.drawing.may_tell.set()
 
 
 def _said(**body: object) -> Answer:

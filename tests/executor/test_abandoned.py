@@ -8,7 +8,7 @@ from scrip.executor.v1 import executor_pb2
 
 from tests.executor import studio
 from tests.executor.saga import Saga
-from tests.executor.studio import GIVEN, TOOL, Stage, Studio
+from tests.executor.studio import GIVEN, TOOL, Gallery, Studio
 from tests.harness.reconciled import reconciled
 from tests.harness.waiting import eventually
 
@@ -18,17 +18,17 @@ STOPPED = "DELETE /pictures/p1"
 
 
 @pytest.fixture
-def drawing(stage: Stage) -> Studio:
+def drawing(gallery: Gallery) -> Studio:
     """A provider that answers, and is never done."""
-    stage.drawing = Studio()
-    stage.drawing.hangs_up, stage.drawing.state = False, "drawing"
-    return stage.drawing
+    gallery.drawing = Studio()
+    gallery.drawing.hangs_up, gallery.drawing.state = False, "drawing"
+    return gallery.drawing
 
 
 @pytest.fixture
-async def saga(stage: Stage, drawing: Studio) -> AsyncIterator[Saga]:
+async def saga(gallery: Gallery, drawing: Studio) -> AsyncIterator[Saga]:
     """The services, with the tool."""
-    services = stage.services
+    services = gallery.services
     if not services.runs("executor"):
         await services.start("executor")
     saga = Saga(services)

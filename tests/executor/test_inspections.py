@@ -9,7 +9,7 @@ from scrip.executor.v1 import events_pb2, executor_pb2
 
 from tests.executor import studio
 from tests.executor.saga import Saga
-from tests.executor.studio import BASE_MICROS, GIVEN, KEY, PATIENCE_SECONDS, PICTURE_MICROS, TOOL, Stage, Studio
+from tests.executor.studio import BASE_MICROS, GIVEN, KEY, PATIENCE_SECONDS, PICTURE_MICROS, TOOL, Gallery, Studio
 from tests.harness.reconciled import reconciled
 from tests.harness.waiting import eventually
 
@@ -19,17 +19,17 @@ DRAWN = BASE_MICROS + 2 * PICTURE_MICROS
 
 
 @pytest.fixture
-def drawing(stage: Stage) -> Iterator[Studio]:
+def drawing(gallery: Gallery) -> Iterator[Studio]:
     """The provider."""
-    stage.drawing = Studio()
-    yield stage.drawing
-    stage.drawing.may_tell.set()
+    gallery.drawing = Studio()
+    yield gallery.drawing
+    gallery.drawing.may_tell.set()
 
 
 @pytest.fixture
-async def saga(stage: Stage, drawing: Studio) -> AsyncIterator[Saga]:
+async def saga(gallery: Gallery, drawing: Studio) -> AsyncIterator[Saga]:
     """One executor runs, after the test as well."""
-    services = stage.services
+    services = gallery.services
     if not services.runs("executor"):
         await services.start("executor")
     yield Saga(services)
