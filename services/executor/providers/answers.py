@@ -79,7 +79,7 @@ def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
 
 def used(call: ProviderCall, context: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
     """Units used by a call that made its output, and those that the provider says, which are the same; but where a
-    stream is left before its end, or the provider does not tell, what was metered counts.
+    stream is left before its end, or the provider does not tell, or not of all that it said, what was metered counts.
 
     Raises UnreadableError, ExpressionError.
     """
@@ -90,7 +90,8 @@ def used(call: ProviderCall, context: Mapping[str, Any]) -> tuple[dict[str, int]
         told = told_units(call.units, context)
     except (UnreadableError, ExpressionError):
         told = {}
-    return (call.meter.units() if context["stopped"] or not told else told), told
+    is_of_a_part = context["stopped"] or call.meter.is_ahead
+    return (call.meter.units() if is_of_a_part or not told else told), told
 
 
 def told_units(measures: Mapping[str, str], context: Mapping[str, Any]) -> dict[str, int]:

@@ -53,6 +53,11 @@ class Meter:
         """Whether there is any text."""
         return self.text.length > 0
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether text has come since the provider last said how many units its output used."""
+        return OUTPUT in self._said and self._counted_by_provider < self.text.length
+
     def prepare(self) -> None:
         """Counts the input; called aside, as reading the vocabulary takes its time, and what is cut is counted at
         once."""

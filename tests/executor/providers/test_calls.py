@@ -586,6 +586,13 @@ async def test_a_stream_is_read_as_it_comes(run: Any) -> None:
     assert (answer.answer, answer.units) == (Answer.OUTPUT, {"character": 4})
 
 
+async def test_what_the_provider_said_of_a_part_is_counted_on(run: Any) -> None:
+    """A stream that ended well, of whose last words the provider has not said what they used."""
+    stream = streamed({"say": "me"}, {"used": 3}, {"say": "ow"}, {"end": True})
+    answer = await run(Script(stream), STREAM, units="body[?used] | [-1].used", meter=meter())
+    assert (answer.answer, answer.units) == (Answer.OUTPUT, {"character": 5})
+
+
 @pytest.mark.parametrize(
     ("response", "units", "message"),
     [
