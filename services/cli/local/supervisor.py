@@ -83,7 +83,7 @@ class Supervisor:
             self._failed = asyncio.get_running_loop().create_future()
         group = [self._keep(process) for process in processes]
         self._groups.append(group)
-        all_ready = asyncio.gather(*(one.first_ready.wait() for one in group))
+        all_ready = asyncio.create_task(_all_ready(group))
         try:
             either: list[asyncio.Future[Any]] = [all_ready, self._failed]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -233,3 +233,8 @@ class _Kept:
         self._stopping = self._impatient = True
         if self.child is not None:
             self.child.kill()
+
+
+async def _all_ready(group: list[_Kept]) -> None:
+    for one in group:
+        await one.first_ready.wait()
