@@ -65,6 +65,7 @@ def tool_message(tool: Tool, version: ToolVersion, view: View, in_list: bool = F
         documentation="" if in_list else content.documentation,
         price_origin=ORIGINS[tool.origin],
         digest=version.digest,
+        secret=content.secret,
     )
     message.created_at.FromDatetime(version.created_at)
     if content.deprecated is not None:

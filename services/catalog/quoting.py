@@ -52,7 +52,7 @@ class Quoter:
         version = await self._version(view, tool, claims)
         reason = view.unavailable_reason(version)
         if reason:
-            raise refusals.tool_unavailable(slug, version.version, reason)
+            raise refusals.tool_unavailable(version, reason)
         checked = await _check(version, input_json, files)
         if not quote_id:
             return self._make(account_id, tool, checked)

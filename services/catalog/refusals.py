@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from services.catalog.manifests.manifest import Problem
 from services.catalog.quotes import Claims
 from services.catalog.schemas import cut
+from services.catalog.tool import ToolVersion
 from services.runtime import clock
 from services.runtime.errors import Refusal, Violation
 
@@ -54,12 +55,13 @@ def tool_disabled(slug: str) -> Refusal:
     return Refusal("TOOL_DISABLED", f"{slug} is switched off", {"tool": slug})
 
 
-def tool_unavailable(slug: str, version: int, reason: str) -> Refusal:
+def tool_unavailable(version: ToolVersion, reason: str) -> Refusal:
     """No executor can run this version now."""
+    lacks = f", {version.content.secret}" if reason == "MISSING_SECRET" else ""
     return Refusal(
         "TOOL_UNAVAILABLE",
-        f"{slug} cannot run now: {reason}",
-        {"tool": slug, "version": version, "unavailable_reason": reason, "retry_after_seconds": 10},
+        f"{version.slug} cannot run now: {reason}{lacks}",
+        {"tool": version.slug, "version": version.version, "unavailable_reason": reason, "retry_after_seconds": 10},
     )
 
 

@@ -3,30 +3,43 @@
 import base64
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
 from services.cli import transfers
 from services.cli.client import Api
+from services.cli.errors import Refused
 from services.cli.output import Output
 
 FILE_BYTES_MAX = 1024 * 1024
 FILES_BYTES_MAX = 3 * 1024 * 1024
 
 
-def given_files(api: Api, output: Output, given: Sequence[str]) -> dict[str, str]:
+def given_files(api: Api, output: Output, slug: str, given: Sequence[str]) -> dict[str, str]:
     """Each `property=path` as the property and its file: a `data:` URL, or, too large for one, uploaded."""
     found = {}
     inline_bytes = 0
-    for one in given:
-        name, path = property_path(one)
-        size = size_of(path)
+    paths = [property_path(one) for one in given]
+    sizes = [size_of(path) for _, path in paths]
+    if sum(sizes) > FILE_BYTES_MAX:
+        _check_limit(api, slug, sum(sizes))
+    for (name, path), size in zip(paths, sizes, strict=True):
         if size > FILE_BYTES_MAX or inline_bytes + size > FILES_BYTES_MAX:
             found[name] = f"file:{transfers.upload(api, output, path)['file_id']}"
         else:
             inline_bytes += size
             found[name] = data_url(path)
     return found
+
+
+def _check_limit(api: Api, slug: str, size: int) -> None:
+    """Says that the files are too large for the tool, before any of them is on its way."""
+    tool = api.get(f"/v1/tools/{quote(slug, safe='')}")
+    most = int(tool["limits"]["input_bytes"])
+    if size > most:
+        detail = f"the files have {size:,} bytes, at most {most:,} are taken by {slug}"
+        raise Refused({"reason": "INPUT_TOO_LARGE", "detail": detail, "limit": most, "actual": size})
 
 
 def property_path(given: str) -> tuple[str, Path]:

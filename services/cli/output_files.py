@@ -30,7 +30,7 @@ def tell(api: Api, output: Output, job: dict[str, Any], folder: Path | None) -> 
     the whole job."""
     made = job.get("output")
     if folder and made is not None:
-        made = _saved(api, output, made, _made(folder))
+        made = _saved(api, output, made, folder)
     if output.as_json:
         output.json_object(job | {"output": made} if folder else job)
     elif made is None:
@@ -42,12 +42,12 @@ def tell(api: Api, output: Output, job: dict[str, Any], folder: Path | None) -> 
             output.note(f"A file of it: scrip files get {file_id} -o PATH")
 
 
-def _made(folder: Path) -> Path:
+def make(folder: Path) -> None:
+    """Makes a folder for files, where there is none; to be called before anything is paid for what goes there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise click.UsageError(f"{folder} cannot be made: {error.strerror}.") from None
-    return folder
 
 
 def _saved(api: Api, output: Output, value: Any, folder: Path, pointer: str = "") -> Any:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import mimetypes
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -55,6 +56,16 @@ def download(api: Api, output: Output, file_id: str, path_of: PathOf) -> Path:
     return path
 
 
+def print_file(api: Api, file_id: str) -> None:
+    """Writes a file's content to stdout as it comes; raises Refused where it was not what it should be."""
+    digest, stdout = hashlib.sha256(), sys.stdout.buffer
+    with api.content(f"/v1/files/{quote(file_id, safe='')}") as response:
+        for piece in response.iter_bytes():
+            stdout.write(piece)
+            digest.update(piece)
+        _check(response, digest.hexdigest(), file_id)
+
+
 def write_data_url(url: str, path_of: PathOf) -> Path:
     """Writes the content of a base64 `data:` URL to the path that its media type leads to."""
     header, _, text = url.removeprefix("data:").partition(",")
@@ -82,13 +93,17 @@ def _write(response: httpx.Response, output: Output, file_id: str, path: Path) -
                     file.write(piece)
                     digest.update(piece)
                     advance(len(piece))
-            if response.headers.get("etag") != f'"{digest.hexdigest()}"':
-                raise Refused({"reason": "OTHER_CONTENT", "detail": f"What arrived is not {file_id}, by its SHA-256."})
+            _check(response, digest.hexdigest(), file_id)
         partial.replace(path)
     except OSError as error:
         raise click.UsageError(f"{path} cannot be written: {error.strerror}.") from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _check(response: httpx.Response, digest: str, file_id: str) -> None:
+    if response.headers.get("etag") != f'"{digest}"':
+        raise Refused({"reason": "OTHER_CONTENT", "detail": f"What arrived is not {file_id}, by its SHA-256."})
 
 
 def _pieces(file: IO[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:

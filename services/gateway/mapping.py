@@ -75,6 +75,7 @@ def tool(message: catalog_pb2.Tool) -> shapes.Tool:
         digest=message.digest,
         created_at=time_of(message.created_at),
         unavailable_reason=reason,
+        secret=message.secret or UNSET,
         deprecated=_deprecation(message),
         scheduled_price=_scheduled_price(message),
         documentation=message.documentation or UNSET,

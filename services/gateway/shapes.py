@@ -144,6 +144,7 @@ class Tool(msgspec.Struct):
     digest: str
     created_at: datetime
     unavailable_reason: str | UnsetType = UNSET
+    secret: str | UnsetType = UNSET
     deprecated: Deprecation | UnsetType = UNSET
     scheduled_price: ScheduledPrice | UnsetType = UNSET
     documentation: str | UnsetType = UNSET

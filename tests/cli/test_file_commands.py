@@ -37,6 +37,7 @@ def test_a_file_is_uploaded_as_it_is(gateway: FakeGateway, call: Any, tmp_path: 
 
 def test_execute_uploads_what_is_too_large_for_json(gateway: FakeGateway, call: Any, tmp_path: Path) -> None:
     """A file over 1 MiB, and one that would make it more than 3 MiB in all; others go with the input."""
+    gateway.answer("GET /v1/tools/echo", 200, TOOL)
     gateway.answer("POST /v1/files", 201, FILE)
     gateway.answer("POST /v1/tools/echo/execute", 200, JOB)
     sizes = {"small": 1, "large": 1024 * 1024 + 1} | dict.fromkeys(("a", "b", "c"), 1024 * 1024)

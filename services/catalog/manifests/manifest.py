@@ -52,6 +52,12 @@ class Content(Part):
             raise ValueError("successor must be another tool")
         return deprecated
 
+    @property
+    def secret(self) -> str:
+        """Name of the secret that its executors need; empty: none."""
+        auth = self.run.auth if isinstance(self.run, HttpRun) else None
+        return auth.secret if auth else ""
+
     def run_spec(self) -> dict[str, Any]:
         """How the tool runs and its units are measured, as executors read it."""
         spec = self.run.model_dump(mode="json", by_alias=True, exclude_unset=True)

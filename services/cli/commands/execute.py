@@ -66,19 +66,25 @@ def execute(
       scrip execute resize-image --file image=photo.jpg --input '{"width": 800}' --save small
       scrip execute chat-gpt --input '{"message": "What is a glacier?"}' --stream
     """
-    body: dict[str, Any] = {"input": read_input(given) | given_files(api, output, files)}
+    if folder:
+        output_files.make(folder)
+    body: dict[str, Any] = {"input": read_input(given) | given_files(api, output, slug, files)}
     more = {"quote_id": quote_id, "run_after": run_after, "cancel_after": cancel_after, "priority": batch and "batch"}
     body |= {name: value for name, value in more.items() if value}
     deadline = clock.monotonic() + wait_seconds
     path, headers = f"/v1/tools/{quote(slug, safe='')}/execute", {"Idempotency-Key": idempotency_key or ids.uuid7()}
+    job: dict[str, Any] = {}
     was_said = False
-    if is_streamed:
-        job, was_said = said_as_it_comes(api, output, path, body, headers)
-    else:
-        first_wait = min(wait_seconds, WAIT_PER_CALL_SECONDS)
-        headers["Prefer"] = f"wait={first_wait}"
-        job = api.post(path, body, headers=headers, timeout=first_wait + CALL_MARGIN_SECONDS).json_object
-    job = wait_for_end(api, job, deadline)
+    try:
+        if is_streamed:
+            was_said = say_as_it_comes(api, output, path, body, headers, job)
+        else:
+            first_wait = min(wait_seconds, WAIT_PER_CALL_SECONDS)
+            headers["Prefer"] = f"wait={first_wait}"
+            job |= api.post(path, body, headers=headers, timeout=first_wait + CALL_MARGIN_SECONDS).json_object
+        job = wait_for_end(api, job, deadline)
+    except Unreachable as error:
+        raise Unreachable(str(error), how_to_go_on(job, headers["Idempotency-Key"])) from None
     status = str(job.get("status"))
     if status not in ("SUCCEEDED", *RUNNING):
         raise Refused({"title": "The job did not succeed", "reason": f"JOB_{status}", "detail": said_of(job)} | job)
@@ -89,11 +95,17 @@ def execute(
         output.note(f"It goes on. Ask for it: scrip jobs get {job.get('job_id')}")
 
 
-def said_as_it_comes(
-    api: Api, output: Output, path: str, body: dict[str, Any], headers: dict[str, str]
-) -> tuple[dict[str, Any], bool]:
-    """The job as it was told last, and whether something was printed: what the tool said."""
-    job: dict[str, Any] = {}
+def how_to_go_on(job: dict[str, Any], key: str) -> str:
+    """For who was not told how it ended."""
+    if "job_id" in job:
+        return f"The job goes on without us. Ask for it: scrip jobs get {job['job_id']}"
+    return f"It may have begun. The same command with --idempotency-key {key} gets the same job, and pays once."
+
+
+def say_as_it_comes(
+    api: Api, output: Output, path: str, body: dict[str, Any], headers: dict[str, str], job: dict[str, Any]
+) -> bool:
+    """Whether something was printed: what the tool said. `job` becomes what is told of the job, the last word of it."""
     was_said = False
     for event in api.events(path, body, headers):
         if event["event"] == "chunk" and not output.as_json:
@@ -103,13 +115,13 @@ def said_as_it_comes(
             output.piece(event["text"])
             was_said = True
         elif "job_id" in event:
-            job = event
+            job |= event
             del job["event"]
     if was_said:
         output.piece("\n")
     if not job:
-        raise Unreachable("The answer ended before it began.", "Try again; an --idempotency-key makes that safe.")
-    return job, was_said
+        raise Unreachable("The answer ended before it began.")
+    return was_said
 
 
 def wait_for_end(api: Api, job: dict[str, Any], deadline: float) -> dict[str, Any]:

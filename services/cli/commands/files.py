@@ -41,8 +41,9 @@ def upload(api: Api, output: Output, path: Path, media_type: str | None) -> None
 @files.command()
 @click.argument("file_id", metavar="ID")
 @click.option(
-    "-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Where to write it."
-)
+    "-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), required=True,
+    help="Where to write it; - is stdout.",
+)  # fmt: skip
 @gateway_command
 def get(api: Api, output: Output, file_id: str, path: Path) -> None:
     """Download the file ID, uploaded or made by a tool.
@@ -52,7 +53,11 @@ def get(api: Api, output: Output, file_id: str, path: Path) -> None:
       scrip files get file_… -o book.pdf
       scrip files get out_… -o picture.png
     """
-    transfers.download(api, output, file_id.removeprefix("file:"), lambda _media_type: path)
+    file_id = file_id.removeprefix("file:")
+    if str(path) == "-":
+        transfers.print_file(api, file_id)
+        return
+    transfers.download(api, output, file_id, lambda _media_type: path)
     size = path.stat().st_size
     if output.as_json:
         output.json_object({"file_id": file_id, "path": str(path), "size_bytes": size})

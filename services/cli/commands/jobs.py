@@ -95,6 +95,8 @@ def get_job(api: Api, output: Output, job_id: str, folder: Path | None, of_any: 
     """
     if of_any and folder:
         raise click.UsageError("--save is for jobs of the key's own account, whose files it can get.")
+    if folder:
+        output_files.make(folder)
     path, role = _path_of(of_any)
     job = api.get(f"{path}/{quote(job_id, safe='')}", role)
     output.note(said_of(job))

@@ -35,7 +35,8 @@ def state(tool: dict[str, Any]) -> str:
     if not tool.get("enabled", True):
         return "disabled"
     if not tool.get("available", True):
-        return f"unavailable: {tool.get('unavailable_reason') or 'unknown'}"
+        reason = tool.get("unavailable_reason") or "unknown"
+        return f"unavailable: {reason}" + (f" {tool.get('secret')}" if reason == "MISSING_SECRET" else "")
     return f"deprecated{successor(tool)}" if tool.get("deprecated") else "available"
 
 
@@ -46,8 +47,15 @@ def successor(tool: dict[str, Any]) -> str:
 
 
 def kind(schema: dict[str, Any]) -> str:
-    """A property's type, as short as it can be said."""
+    """What a property may be, as short as it can be said: `integer 1…10, else 5`."""
     if schema.get("format") == "scrip-file":
         return f"file {schema.get('contentMediaType', '')}".strip()
-    said = schema.get("type", "any")
-    return " or ".join(map(str, said)) if isinstance(said, list) else str(said)
+    if "enum" in schema:
+        said = " | ".join(map(str, schema["enum"]))
+    else:
+        types = schema.get("type", "any")
+        said = " or ".join(map(str, types)) if isinstance(types, list) else str(types)
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None or high is not None:
+        said += f" {'' if low is None else low}…{'' if high is None else high}"
+    return f"{said}, else {schema['default']}" if "default" in schema else said
