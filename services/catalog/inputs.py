@@ -187,7 +187,8 @@ def _file_violations(value: dict[str, Any], files: Sequence[File], properties: d
             continue
         at = schemas.pointer([name])
         if name not in given:
-            yield violation(at, "the file itself is missing", schemas.FILE_FORMAT)
+            text = "the file itself is missing: a data: URL has it, and file: with the id of one that is stored"
+            yield violation(at, text, schemas.FILE_FORMAT)
         elif value[name] != f"sha256:{given[name].digest}":
             yield violation(at, "the value is not the SHA-256 of the file", schemas.FILE_FORMAT)
         elif not media_type_fits(given[name].media_type, accepted):

@@ -6,7 +6,7 @@ may be huge, and private.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -38,12 +38,32 @@ class Schema:
     def violations(self, value: object) -> list[Violation]:
         """What is wrong with a value of plain JSON types, at most 100."""
         return [
-            violation(pointer(error.instance_path), error.message, error.kind.name)
+            violation(pointer(error.instance_path), _said(error), error.kind.name)
             for error in islice(self._errors(value), VIOLATIONS_MAX)
         ]
 
     def _errors(self, value: object) -> Iterator[jsonschema_rs.ValidationError]:
         return self._validator.iter_errors(value)
+
+
+def _said(error: jsonschema_rs.ValidationError) -> str:
+    """What is wrong, in words that help who wrote the value."""
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.Format(format=given) if given == FILE_FORMAT:
+            return "the value is no file: a data: URL is one, and file: with the id of one that is stored"
+        case jsonschema_rs.ValidationErrorKind.AnyOf(context=branches):
+            lacks = [_lacking(branch) for branch in branches]
+            if all(lacks):
+                return f"the value needs {' or '.join(lacks)}"
+    return error.message
+
+
+def _lacking(errors: Sequence[jsonschema_rs.ValidationError]) -> str:
+    """The property whose absence is all that is wrong; else empty."""
+    match [error.kind for error in errors]:
+        case [jsonschema_rs.ValidationErrorKind.Required() as kind]:
+            return str(kind.property)
+    return ""
 
 
 def _compile(definition: Mapping[str, Any], mask: str | None) -> jsonschema_rs.Draft202012Validator:

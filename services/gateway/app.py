@@ -135,12 +135,15 @@ def _not_routed(request: Request[Any, Any, Any], error: HTTPException) -> Respon
         return _failed(request, error)
     reason = _REASONS.get(error.status_code, "REQUEST_INVALID")
     path = request.scope["path"]
-    if reason == "METHOD_NOT_ALLOWED":
-        allow = ", ".join(_allowed(request.app, path))
-        text = f"{request.method} is not possible here; {allow} is"
-        return _refused(request, Refusal(reason, text, {"allow": allow}))
-    text = f"there is nothing at {path[:200]}" if reason == "NOT_FOUND" else error.detail
-    return _refused(request, Refusal(reason, text))
+    allow = ", ".join(_allowed(request.app, path)) if reason == "METHOD_NOT_ALLOWED" else ""
+    if allow:
+        return _refused(
+            request, Refusal(reason, f"{request.method} is not possible here; {allow} is", {"allow": allow})
+        )
+    # What refuses every method is no path either, but the beginning of one.
+    if reason in ("NOT_FOUND", "METHOD_NOT_ALLOWED"):
+        return _refused(request, Refusal("NOT_FOUND", f"there is nothing at {path[:200]}"))
+    return _refused(request, Refusal(reason, error.detail))
 
 
 def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

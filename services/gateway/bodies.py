@@ -7,15 +7,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from services.runtime.errors import Refusal, invalid
+from services.gateway.misfits import unfit
+from services.runtime.errors import Refusal
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
 READ_SECONDS = 30.0
 # A body over the limit is still taken off the wire up to here, so that the refusal reaches a client that is sending.
 _DISCARD_BYTES_MAX = 32 * 1024 * 1024
 _LENGTH_CHARACTERS_MAX = 19
-_AT = re.compile(r" - at `(?P<key>key` in `)?\$\.?(?P<path>[^`]*)`$")
-_MEMBER = re.compile(r"field `(?P<name>[^`]*)`")
+_BYTE = re.compile(r"\(byte (\d+)\)")
 
 Receive = Callable[[], Awaitable[Any]]
 T = TypeVar("T")
@@ -90,22 +90,10 @@ def decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise unfit(error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Refusal("REQUEST_INVALID", "the body is not a JSON object in UTF-8") from None
+        raise unfit(error, decoder.type) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        at = _BYTE.search(str(error))
+        where = f": see byte {at[1]}" if at else ": it ends too early" if body else ": it is empty"
+        raise Refusal("REQUEST_INVALID", f"the body is not a JSON object in UTF-8{where}") from None
     except RecursionError:
         raise Refusal("REQUEST_INVALID", "the body is nested too deeply") from None
-
-
-def unfit(error: msgspec.ValidationError) -> Refusal:
-    """REQUEST_INVALID naming the field that is not as its shape says."""
-    message = str(error)
-    at = _AT.search(message)
-    member = _MEMBER.search(message)
-    path = [at.group("path")] if at and at.group("path") else []
-    field = ".".join([*path, member.group("name")] if member else path)
-    text = _AT.sub("", message).replace("`", "'")
-    if at and at.group("key"):
-        text = f"{text} as a name"
-    text = text[:1].lower() + text[1:]
-    return invalid(field, text) if field else Refusal("REQUEST_INVALID", f"the body: {text}")

@@ -5,7 +5,7 @@ import re
 MICROS_PER_CREDIT = 1_000_000
 MICROS_MAX = 2**63 - 1
 _PLACES = 6
-_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,12})(?:\.([0-9]{1,6}))?", re.ASCII)
+_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,99})(?:\.([0-9]{1,6}))?", re.ASCII)
 
 
 def parse(text: str) -> int:
@@ -27,6 +27,8 @@ def parse_signed(text: str) -> int:
 def parse_limit(text: str) -> int:
     """Microcredits of a decimal string, 0 or above; raises ValueError."""
     match = _DECIMAL.fullmatch(text)
+    if match is None and _DECIMAL.fullmatch(text.removeprefix("-")):
+        raise ValueError("must not be negative")
     if match is None:
         raise ValueError('must be a decimal string with at most 6 places, like "12.5"')
     micros = int(match.group(1)) * MICROS_PER_CREDIT + int((match.group(2) or "").ljust(_PLACES, "0"))

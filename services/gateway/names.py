@@ -50,4 +50,4 @@ def job_id(text: str) -> str:
 def _checked(pattern: re.Pattern[str], text: str, reason: str, what: str) -> str:
     if pattern.fullmatch(text):
         return text
-    raise Refusal(reason, f"there is no {what} of this name")
+    raise Refusal(reason, f"there is no {what} {text[:64]!a}")

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$"
+# `$` also stands before a line feed at the end, which is not let pass.
+CONTROL_FREE = r"^[^\x00-\x1f\x7f]*(?![\x00-\x1f\x7f])$"
 
 Credits = Annotated[str, Meta(pattern=r"^-?[0-9]+(\.[0-9]{1,6})?$", description="Credits, a decimal string.")]
 JsonObject = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]

@@ -18,6 +18,7 @@ FILE = {
     "created_at": "2031-01-01T00:00:00Z",
     "expires_at": "2031-01-02T00:00:00Z",
 }
+TOOL = {"slug": "echo", "limits": {"input_bytes": 64 * 1024 * 1024}}
 
 
 def test_a_file_is_uploaded_as_it_is(gateway: FakeGateway, call: Any, tmp_path: Path) -> None:
@@ -46,7 +47,8 @@ def test_execute_uploads_what_is_too_large_for_json(gateway: FakeGateway, call: 
         (tmp_path / name).write_bytes(bytes(size))
         options += ["--file", f"{name}={tmp_path / name}"]
     assert call("execute", "echo", *options).exit_code == 0
-    *uploads, execute = gateway.sent
+    asked, *uploads, execute = gateway.sent
+    assert asked.path == "/v1/tools/echo"
     assert [sent.path for sent in uploads] == ["/v1/files?name=large", "/v1/files?name=c"]
     given = execute.body["input"]
     assert (given["large"], given["c"]) == ("file:file_1", "file:file_1")
@@ -56,11 +58,30 @@ def test_execute_uploads_what_is_too_large_for_json(gateway: FakeGateway, call: 
 
 def test_a_refused_upload_is_told(gateway: FakeGateway, call: Any, tmp_path: Path) -> None:
     """Exit status 1, and nothing is executed."""
+    gateway.answer("GET /v1/tools/echo", 200, TOOL)
     gateway.problem("POST /v1/files", 413, "INPUT_TOO_LARGE")
     (tmp_path / "large").write_bytes(bytes(2_000_000))
     done = call("execute", "echo", "--file", f"large={tmp_path / 'large'}")
-    assert (done.exit_code, len(gateway.sent)) == (1, 1)
+    assert (done.exit_code, len(gateway.sent)) == (1, 2)
     assert "INPUT_TOO_LARGE" in done.stderr
+
+
+def test_files_that_are_too_large_are_not_sent(gateway: FakeGateway, call: Any, tmp_path: Path) -> None:
+    """All of them together, by the tool's own limit."""
+    gateway.answer("GET /v1/tools/echo", 200, {"slug": "echo", "limits": {"input_bytes": 2_500_000}})
+    for name in "ab":
+        (tmp_path / name).write_bytes(bytes(1_250_001))
+    done = call("execute", "echo", "--file", f"a={tmp_path / 'a'}", "--file", f"b={tmp_path / 'b'}")
+    assert (done.exit_code, [sent.method for sent in gateway.sent]) == (1, ["GET"])
+    assert "the files have 2,500,002 bytes, at most 2,500,000 are taken by echo" in done.stderr
+
+
+def test_a_download_goes_to_stdout(gateway: FakeGateway, call: Any) -> None:
+    """As it is, and nothing else does."""
+    gateway.answer("GET /v1/files/file_1", 200, b"other")
+    done = call("files", "get", "file_1", "-o", "-")
+    assert (done.exit_code, done.stdout) == (1, "other")
+    assert "SHA-256" in done.stderr
 
 
 def test_a_download_that_is_not_what_was_stored_leaves_nothing(gateway: FakeGateway, call: Any, tmp_path: Path) -> None:

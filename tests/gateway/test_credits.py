@@ -43,8 +43,13 @@ def test_credits_are_read_exactly(text: str, micros: int) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        *((text, "decimal string") for text in ("", "x", "-1", "+1", "1e3", "1.", ".5", "01", "1.0000001", "1,5", "١")),
-        *((text, "decimal string") for text in (" 1", "1\n", "NaN", "Infinity", "10000000000000")),
+        *(
+            (text, "decimal string")
+            for text in ("", "x", "+1", "--1", "1e3", "1.", ".5", "01", "1.0000001", "1,5", "١")
+        ),
+        *((text, "decimal string") for text in (" 1", "1\n", "NaN", "Infinity")),
+        ("-1", "negative"),
+        ("10000000000000", "at most 9223372036854.775807"),
         *((text, "above 0") for text in ("0", "0.0", "0.000000")),
         ("9223372036854.775808", "at most 9223372036854.775807"),
     ],

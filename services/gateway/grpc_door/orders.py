@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from scrip.executor.v1 import executor_pb2
 from scrip.gateway.v1 import gateway_pb2
 
-from services.gateway import bodies, idempotency, inputs, names, shapes, timing
+from services.gateway import bodies, idempotency, inputs, misfits, names, shapes, timing
 from services.gateway.files import Files
 from services.gateway.grpc_door import callers
 from services.gateway.inputs import Input
@@ -37,7 +37,7 @@ async def order_of(command: Command, copies: ToolCopies, files: Files) -> Order:
     try:
         notes = msgspec.convert({"reference": command.reference, "labels": dict(command.labels)}, _Notes)
     except msgspec.ValidationError as error:
-        raise bodies.unfit(error) from None
+        raise misfits.unfit(error) from None
     return Order(
         account_id=payer.account_id,
         key_id=payer.key_id,

@@ -10,18 +10,21 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from services.gateway import answers, bodies, mapping, shapes
+from services.gateway import answers, bodies, forms, mapping, shapes
 from services.gateway.answers import Answer
 from services.gateway.auth import Doorkeeper
 from services.gateway.file_rows import File
 from services.gateway.files import NAME_CHARACTERS_MAX, Files
 from services.gateway.openapi import Operation, opt
 from services.gateway.queries import Parameter, Query
+from services.runtime.errors import invalid
 
 TAG = "files"
 _NAME = Parameter(
     "name", "What the file is called, for people.", {"type": "string", "maxLength": NAME_CHARACTERS_MAX, "default": ""}
 )
+# A form's wrapping would be taken for the file; curl says the second one of whatever it sends.
+_FORMS = (forms.MEDIA_TYPE, "application/x-www-form-urlencoded")
 _CONTENT_HEADERS = {
     "ETag": "The SHA-256 of the content, hex, in quotes.",
     "Repr-Digest": "The same as RFC 9530 writes it.",
@@ -49,9 +52,12 @@ def handlers(doorkeeper: Doorkeeper, files: Files) -> list[HTTPRouteHandler]:
     async def upload_file(request: Request[Any, Any, Any]) -> Answer:
         payer = await doorkeeper.payer(request)
         Query(request, (_NAME,))
+        media_type = request.headers.get("content-type", "")
+        if media_type.startswith(_FORMS):
+            raise invalid("Content-Type", "must be the file's own: the body is the file itself, and no form")
         file = await files.take(
             payer.account_id,
-            request.headers.get("content-type", ""),
+            media_type,
             request.query_params.get(_NAME.name, ""),
             bodies.chunks(request.receive),
             bodies.declared_bytes(request.headers),
