@@ -19,6 +19,7 @@ log = logs.get("catchup")
 
 ASK_SECONDS = 3.0
 PAUSE_SECONDS_MAX = 5.0
+FAILURES_TOLD = 5
 STREAM_SECONDS = 60.0
 COMMITS_MAX = 256
 EVENTS_MAX = 5_000
@@ -51,13 +52,13 @@ class Catchup:
 
     async def run(self) -> None:
         """Asks the owner every 3 seconds, and at once when `fill` wants it; an owner that is down, ever less often."""
-        pause = PAUSE_SECONDS_MAX / 16
+        pause, failures = PAUSE_SECONDS_MAX / 16, 0
         while True:
             waiting, self._waiting = self._waiting, []
             self._applied = 0
             try:
                 await self._read_to_head()
-                self._failing, pause = False, PAUSE_SECONDS_MAX / 16
+                self._failing, pause, failures = False, PAUSE_SECONDS_MAX / 16, 0
             except ShardStoppedError:
                 # The next round leaves that shard out.
                 self._asked.poke()
@@ -66,7 +67,9 @@ class Catchup:
                     # A long backlog is read in several calls.
                     self._asked.poke()
                 else:
-                    level = log.debug if self._failing else log.warning
+                    # Once may be no more than a start; who stays away is told of once.
+                    failures += 1
+                    level = log.warning if failures == FAILURES_TOLD else log.debug
                     level("owner_not_read", source=self._source.name, error=str(error))
                     self._failing, pause = True, min(pause * 2, PAUSE_SECONDS_MAX)
                     waiting, self._waiting = waiting + self._waiting, []

@@ -28,7 +28,7 @@ from services.analytics.catchup import Catchup
 from services.analytics.commits import Commit, UnreadableMessage, from_message
 from services.analytics.continuation import Ending
 from services.analytics.sources import SOURCES
-from services.runtime import clock, logs
+from services.runtime import clock, lifecycle, logs
 from services.runtime.broker import OUTAGES as BROKER_OUTAGES
 from services.runtime.broker import close
 from services.runtime.postgres import OUTAGES as DATABASE_OUTAGES
@@ -108,7 +108,9 @@ class Consumer:
             log.debug("nats_error", error=str(error))
 
         async def on_disconnect() -> None:
-            log.warning("nats_disconnected")
+            # Who stops closes it.
+            level = log.debug if lifecycle.stopping() else log.warning
+            level("nats_disconnected")
 
         async def on_reconnect() -> None:
             log.info("nats_reconnected")

@@ -43,7 +43,8 @@ _HEADERS: Mapping[str, dict[str, Any]] = {
         "example": "0198c5a2-5f2b-7cc3-a3f1-6c1f2b8f7a10",
     },
     "Last-Event-ID": {
-        "description": "The id of the last event that came before the connection was lost; events are counted on.",
+        "description": "The id of the last event that came before the connection was lost; events are counted on, and "
+        "`accepted` and what was said come again. After the outcome's there is nothing: 204.",
         "schema": {"type": "string"},
     },
     "Prefer": {

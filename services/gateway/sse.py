@@ -19,7 +19,9 @@ STREAMS_MAX = 2_000
 _HEARTBEAT = b": heartbeat\n\n"
 # Proxies are told to pass each event on at once.
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-_EVENT_ID = re.compile(r"(?P<job>[\x21-\x7e]{1,128})/(?P<n>[0-9]{1,15})")
+# The outcome's says that it is the end: who has that is not to come again.
+_END = "/end"
+_EVENT_ID = re.compile(rf"(?P<job>[\x21-\x7e]{{1,128}})/(?P<n>[0-9]{{1,15}})(?P<end>{_END})?")
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -32,14 +34,15 @@ def is_wanted(accept: str | None) -> bool:
     return False
 
 
-def number_after(last_event_id: str | None, job_id: str) -> int:
-    """The number that follows that of a `Last-Event-ID`; raises REQUEST_INVALID where it is not one of this job's."""
+def number_after(last_event_id: str | None, job_id: str) -> int | None:
+    """The number that follows that of a `Last-Event-ID`, None where that was the outcome's; raises REQUEST_INVALID
+    where it is not one of this job's."""
     if not last_event_id:
         return 1
     found = _EVENT_ID.fullmatch(last_event_id)
     if found is None or found["job"] != job_id:
         raise invalid("Last-Event-ID", "must be the id of an event of this job")
-    return int(found["n"]) + 1
+    return None if found["end"] else int(found["n"]) + 1
 
 
 class Streams:
@@ -102,7 +105,7 @@ def line_of(event: Event, event_id: str) -> bytes:
         case Chunk(text, offset):
             return _line("chunk", event_id, shapes.Chunk(text, offset))
         case Outcome(job):
-            return _line("outcome", event_id, mapping.job(job))
+            return _line("outcome", event_id + _END, mapping.job(job))
 
 
 def _line(name: str, event_id: str, shape: msgspec.Struct) -> bytes:

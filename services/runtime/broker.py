@@ -7,7 +7,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.client import JetStreamContext
 
-from services.runtime import logs
+from services.runtime import lifecycle, logs
 
 log = logs.get("broker")
 
@@ -31,7 +31,9 @@ class Broker:
             log.debug("nats_error", error=str(error))
 
         async def on_disconnect() -> None:
-            log.warning("nats_disconnected")
+            # Who stops closes it.
+            level = log.debug if lifecycle.stopping() else log.warning
+            level("nats_disconnected")
 
         async def on_reconnect() -> None:
             log.info("nats_reconnected")

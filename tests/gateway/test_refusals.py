@@ -265,3 +265,20 @@ async def test_a_client_that_breaks_off_leaves_a_healthy_gateway(system: System)
     with pytest.raises(httpx.WriteError):
         await system.client.post("/v1/tools/echo/execute", content=body(), headers=account.headers)
     await eventually(system.tool_is_available, 5)
+
+
+@pytest.mark.parametrize("media_type", ["multipart/form-data; boundary=b", "application/x-www-form-urlencoded"])
+async def test_a_form_is_not_kept_as_a_file(system: System, media_type: str) -> None:
+    """What wraps the file would be stored for it."""
+    account = await system.account(None)
+    headers = account.headers | {"Content-Type": media_type}
+    refused = await system.client.post("/v1/files", content=b"--b", headers=headers)
+    assert problem(refused) == (400, "REQUEST_INVALID")
+    assert refused.json()["field"] == "Content-Type"
+
+
+@pytest.mark.parametrize("path", ["/v1/files/", "/v1/nothing", "/v1/jobs/x/y/z"])
+async def test_what_is_no_path_is_not_found(system: System, path: str) -> None:
+    """Whatever the method."""
+    for method in ("GET", "DELETE"):
+        assert problem(await system.client.request(method, path, headers=system.admin)) == (404, "NOT_FOUND")

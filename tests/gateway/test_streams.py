@@ -140,7 +140,8 @@ async def test_a_text_is_streamed_as_it_comes(system: System, talker: Talker) ->
     assert stream.names.count("outcome") == 1
     assert stream.text == TEXT
     job_id = stream.told[0].data["job_id"]
-    assert [event.id for event in stream.told] == [f"{job_id}/{n}" for n in range(1, len(stream.told) + 1)]
+    *numbers, last = [f"{job_id}/{n}" for n in range(1, len(stream.told) + 1)]
+    assert [event.id for event in stream.told] == [*numbers, f"{last}/end"]
     outcome = stream.told[-1].data
     found = (await system.client.get(f"/v1/jobs/{job_id}", headers=account.headers)).json()
     (attempt,) = found.pop("attempts")
@@ -220,6 +221,8 @@ async def test_a_job_that_ended_is_told_at_once(system: System, talker: Talker) 
     async with system.client.stream("GET", path, headers=account.headers) as response:
         followed = await Stream(response).read()
     assert followed.names == ["accepted", "outcome"]
+    told = await system.client.get(path, headers=account.headers | {"Last-Event-ID": followed.told[-1].id})
+    assert (told.status_code, told.content) == (204, b"")
     assert problem(await system.client.get(path, headers=other.headers)) == (404, "JOB_NOT_FOUND")
     wrong = account.headers | {"Last-Event-ID": "job_x/1"}
     assert problem(await system.client.get(path, headers=wrong)) == (400, "REQUEST_INVALID")
@@ -255,8 +258,9 @@ def test_a_stream_is_had_by_asking_for_it(accept: str | None, expected: bool) ->
 
 @pytest.mark.parametrize("given", ["job_1", "job_1/x", "job_2/1", "/1", "job_1/-1", "job_1/1/1"])
 def test_an_id_that_was_not_given_out_is_refused(given: str) -> None:
-    """An id is `<job>/<n>`."""
+    """An id is `<job>/<n>`, the outcome's `<job>/<n>/end`, after which there is nothing."""
     assert sse.number_after("job_1/41", "job_1") == 42
+    assert sse.number_after("job_1/41/end", "job_1") is None
     assert sse.number_after(None, "job_1") == 1
     with pytest.raises(Refusal, match="Last-Event-ID"):
         sse.number_after(given, "job_1")

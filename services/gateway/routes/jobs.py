@@ -108,7 +108,7 @@ def handlers(doorkeeper: Doorkeeper, jobs: Jobs, streams: Streams) -> list[HTTPR
             Operation(
                 "Follow a job",
                 TAG,
-                {200: None},
+                {200: None, 204: None},
                 problems=["JOB_NOT_FOUND", "ACCOUNT_REQUIRED", "REQUEST_INVALID"],
                 headers=["Last-Event-ID"],
                 streams=True,
@@ -119,6 +119,9 @@ def handlers(doorkeeper: Doorkeeper, jobs: Jobs, streams: Streams) -> list[HTTPR
         payer = await doorkeeper.payer(request)
         job = await jobs.one(payer.account_id, job_id)
         number = sse.number_after(request.headers.get("last-event-id"), job.job_id)
+        if number is None:
+            # Browsers take this as the word not to connect again.
+            return Response(None, status_code=204)
         streams.check_room()
         return streams.follow(job, number)
 
