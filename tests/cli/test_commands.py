@@ -144,6 +144,26 @@ def test_execute_prints_the_output(gateway: FakeGateway, call: Any) -> None:
     assert sent.headers["Idempotency-Key"]
 
 
+def test_who_is_not_told_how_it_ended_is_told_how_to_go_on(gateway: FakeGateway, call: Any) -> None:
+    """By the key, which was drawn for him; once the job is known, by the job."""
+    gateway.problem("POST /v1/tools/echo/execute", 503, "UPSTREAM_UNAVAILABLE")
+    done = call("execute", "echo")
+    assert done.exit_code == 3
+    assert f"--idempotency-key {gateway.sent[-1].headers['Idempotency-Key']}" in done.stderr
+    gateway.answer("POST /v1/tools/slow/execute", 200, JOB | {"status": "RUNNING"})
+    gateway.problem("GET /v1/jobs/j1", 503, "UPSTREAM_UNAVAILABLE")
+    done = call("execute", "slow")
+    assert (done.exit_code, "scrip jobs get j1" in done.stderr) == (3, True)
+
+
+def test_a_property_is_given_once(gateway: FakeGateway, call: Any, tmp_path: Path) -> None:
+    """In the input or as a file; else nothing is sent."""
+    (tmp_path / "a").write_bytes(b"a")
+    done = call("execute", "echo", "--input", '{"image": "x"}', "--file", f"image={tmp_path / 'a'}")
+    assert (done.exit_code, gateway.sent) == (2, [])
+    assert "image: given with --input and with --file" in done.stderr
+
+
 def streamed(*events: tuple[str, dict[str, Any]]) -> str:
     """Events as the gateway sends them."""
     return "".join(f"event: {name}\nid: job_1/1\ndata: {json.dumps(data)}\n\n" for name, data in events)

@@ -68,7 +68,7 @@ def execute(
     """
     if folder:
         output_files.make(folder)
-    body: dict[str, Any] = {"input": read_input(given) | given_files(api, output, slug, files)}
+    body: dict[str, Any] = {"input": with_files(read_input(given), given_files(api, output, slug, files))}
     more = {"quote_id": quote_id, "run_after": run_after, "cancel_after": cancel_after, "priority": batch and "batch"}
     body |= {name: value for name, value in more.items() if value}
     deadline = clock.monotonic() + wait_seconds
@@ -93,6 +93,13 @@ def execute(
         output_files.tell(api, output, job, folder)
     if status != "SUCCEEDED":
         output.note(f"It goes on. Ask for it: scrip jobs get {job.get('job_id')}")
+
+
+def with_files(given: dict[str, Any], files: dict[str, str]) -> dict[str, Any]:
+    """The input with its files."""
+    if twice := given.keys() & files.keys():
+        raise click.UsageError(f"{', '.join(sorted(twice))}: given with --input and with --file.")
+    return given | files
 
 
 def how_to_go_on(job: dict[str, Any], key: str) -> str:

@@ -49,7 +49,10 @@ def list_tools(api: Api, output: Output, enabled: bool | None, query: str | None
         (tool["slug"], tool.get("name", ""), tool.get("category", ""), price_words(tool.get("price")), state(tool))
         for tool in found
     ]
-    output.table(("TOOL", "NAME", "CATEGORY", "CREDITS", "STATE"), rows)
+    if rows:
+        output.table(("TOOL", "NAME", "CATEGORY", "CREDITS", "STATE"), rows)
+    else:
+        output.note("No tools.")
 
 
 @tools.command("show")
