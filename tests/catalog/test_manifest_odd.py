@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from services.catalog.manifests import files as manifest_files
 from services.catalog.manifests.manifest import ManifestError
 
-ODD = (None, 5, "", [], {}, "x" * 300, -1, True)
+ODD: tuple[Any, ...] = (None, 5, "", [], {}, "x" * 300, -1, True)
 Path = tuple[str | int, ...]
 
 
