@@ -1,8 +1,8 @@
 """JSON Schema of inputs and outputs: draft 2020-12, formats checked, nothing fetched from anywhere.
 
 Patterns run on an engine whose time is linear in the input, so no input can make one hang; look-around and
-back-references are therefore refused when the schema is read. Messages say `the value`, never the value itself: inputs
-may be huge, and private.
+back-references are therefore refused when the schema is read, and so are references that lead to too much
+(services/catalog/references.py). Messages say `the value`, never the value itself: inputs may be huge, and private.
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from services.catalog import references
 from services.runtime.errors import Violation
 
 FILE_FORMAT = "scrip-file"
@@ -23,7 +24,19 @@ _FORMATS = {FILE_FORMAT: lambda value: _FILE_VALUE.fullmatch(value) is not None}
 
 
 class SchemaError(ValueError):
-    """A schema that cannot be used; the text says why."""
+    """A schema that cannot be used; the text says why, `at` is the JSON pointer of where."""
+
+    def __init__(self, what: str, at: str = "") -> None:
+        super().__init__(what)
+        self.at = at
+
+    def __str__(self) -> str:
+        return f"{self.at}: {self.what}" if self.at else self.what
+
+    @property
+    def what(self) -> str:
+        """Why, without where."""
+        return str(self.args[0])
 
 
 class Schema:
@@ -33,7 +46,11 @@ class Schema:
         try:
             self._validator = _compile(definition, mask="the value")
         except (ValueError, jsonschema_rs.ReferencingError) as error:
-            raise SchemaError(_why(definition) or str(error)) from error
+            raise _wrong(definition, error) from error
+        try:
+            references.check(definition)
+        except ValueError as error:
+            raise SchemaError(str(error)) from error
 
     def violations(self, value: object) -> list[Violation]:
         """What is wrong with a value of plain JSON types, at most 100."""
@@ -78,16 +95,15 @@ def _compile(definition: Mapping[str, Any], mask: str | None) -> jsonschema_rs.D
     )
 
 
-def _why(definition: Mapping[str, Any]) -> str:
+def _wrong(definition: Mapping[str, Any], masked: Exception) -> SchemaError:
     """What is wrong with a schema, shown: it is its author who reads this."""
     try:
         _compile(definition, mask=None)
     except jsonschema_rs.ValidationError as error:
-        at = pointer(error.instance_path)
-        return cut(f"{at}: {error.message}" if at else error.message)
+        return SchemaError(cut(error.message), pointer(error.instance_path))
     except (ValueError, jsonschema_rs.ReferencingError) as error:
-        return cut(str(error))
-    return ""
+        return SchemaError(cut(str(error)))
+    return SchemaError(str(masked))
 
 
 def pointer(path: list[str | int]) -> str:

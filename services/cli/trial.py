@@ -70,8 +70,8 @@ class Trial:
         context = {"input": {**self.value, **self.files}, "job": {"id": self.job_id}}
         return signed(rendered(plan.request, context), plan.auth, MASK)
 
-    async def answer(self, secrets: Secrets) -> ToolAnswer:
-        """What comes of a call."""
+    async def answer(self, secrets: Secrets, bases: Mapping[str, str]) -> ToolAnswer:
+        """What comes of a call; `bases`: where providers are called instead."""
         plan = self.spec.http
         if plan is None:
             contents = {name: file.data for name, file in self.files.items()}
@@ -83,7 +83,7 @@ class Trial:
                 file_places=self.spec.file_places,
             )
             return await asyncio.to_thread(run_tool, call)
-        client = Client({})
+        client = Client(bases)
         spec = self.spec
         course = Course(meter=spec.meter(json.dumps(self.value).encode(), Terms(0, self.tariff)))
         asked = ProviderCall(
@@ -114,10 +114,10 @@ def manifest_of(tool: str) -> Manifest:
         if found is None:
             raise refused("TOOL_NOT_FOUND", f"there is no file {tool}, and no tool of that slug comes with Scrip")
         return found
+    if not path.exists():
+        raise refused("TOOL_NOT_FOUND", f"there is no file {tool}")
     try:
-        return manifest_files.parse(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise refused("TOOL_NOT_FOUND", f"cannot read {tool}: {error.strerror}") from error
+        return manifest_files.load_files([(path, tool)], named=False)[0]
     except ManifestError as error:
         raise refused("MANIFEST_INVALID", str(error)) from error
 

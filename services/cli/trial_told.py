@@ -6,15 +6,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import click
+from pydantic import TypeAdapter, ValidationError
+
 from services.cli.output import Output
-from services.cli.settings import read_settings
+from services.cli.settings import read_settings, value_of
 from services.cli.trial import Trial, manifest_of, refused
 from services.executor.providers.files import File
 from services.executor.providers.requests import Request
 from services.executor.providers.secrets import Secrets
 from services.executor.rules.answers import Answer, ToolAnswer
+from services.executor.settings import Bases
 
 SECRET_PREFIX = "SCRIP_SECRET_"  # noqa: S105 (a prefix of names)
+BASES = "SCRIP_PROVIDER_BASES"
 SHOWN_CHARACTERS = 400
 
 
@@ -25,7 +30,7 @@ def tell(
     manifest = manifest_of(tool)
     trial = Trial(manifest, (dict(manifest.examples[0]) if given is None else given) | files)
     if live:
-        _tell_answer(output, trial, asyncio.run(trial.answer(_secrets(secrets_dir))))
+        _tell_answer(output, trial, asyncio.run(trial.answer(_secrets(secrets_dir), _bases())))
     else:
         _tell_request(output, trial)
 
@@ -34,6 +39,16 @@ def _secrets(folder: Path | None) -> Secrets:
     inherited = read_settings().inherited
     named = {name: value for name, value in inherited.items() if name.startswith(SECRET_PREFIX)}
     return Secrets(folder, {name.removeprefix(SECRET_PREFIX): value for name, value in named.items()})
+
+
+def _bases() -> dict[str, str]:
+    """Where providers are called instead, as an executor reads it."""
+    value = value_of(read_settings().inherited, BASES) or ""
+    try:
+        return TypeAdapter(Bases).validate_python(value)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise click.UsageError(f"{BASES}: {said}") from None
 
 
 def _tell_request(output: Output, trial: Trial) -> None:

@@ -9,6 +9,7 @@ projections pass over what is missing, and a sum of nothing is 0).
 import functools
 import json
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jmespath
@@ -16,6 +17,7 @@ from jmespath import exceptions, functions
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 KEPT_MAX = 4_096
+DEPTH_MAX = 200
 
 
 class ExpressionError(ValueError):
@@ -74,9 +76,45 @@ _OPTIONS = jmespath.Options(custom_functions=_Functions())
 def compiled(text: str) -> Any:
     """An expression, read once; raises ExpressionError."""
     try:
-        return jmespath.compile(text)
+        found = jmespath.compile(text)
     except exceptions.JMESPathError as error:
         raise ExpressionError(f"`{text}` is no expression: {_line(error)}") from error
+    except RecursionError as error:
+        raise ExpressionError("is an expression nested too deeply") from error
+    except ValueError as error:
+        raise ExpressionError("is an expression with a number of too many digits") from error
+    if _depth(found.parsed) > DEPTH_MAX:
+        raise ExpressionError("is an expression nested too deeply")
+    return found
+
+
+def _depth(tree: Any) -> int:
+    depth, level = 0, [tree]
+    while level:
+        depth += 1
+        level = [child for node in level if isinstance(node, dict) for child in node.get("children", ())]
+    return depth
+
+
+def miscalls(tree: Any) -> Iterator[str]:
+    """What in a parsed expression calls no function, or one with fewer or more arguments than it takes."""
+    if not isinstance(tree, dict):
+        return
+    children = tree.get("children", ())
+    if tree.get("type") == "function_expression":
+        name, given = tree["value"], len(children)
+        known = _Functions.FUNCTION_TABLE.get(name)
+        if known is None:
+            yield f"calls {name}, which is no function"
+        elif not _takes(known["signature"], given):
+            least = "at least " if known["signature"][-1].get("variadic") else ""
+            yield f"gives {name} {given} arguments; it takes {least}{len(known['signature'])}"
+    for child in children:
+        yield from miscalls(child)
+
+
+def _takes(signature: Sequence[dict[str, Any]], given: int) -> bool:
+    return given >= len(signature) if signature[-1].get("variadic") else given == len(signature)
 
 
 def evaluate(text: str, context: Any) -> Any:

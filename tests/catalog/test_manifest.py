@@ -1,5 +1,6 @@
 """Manifests: the shipped ones are good, and a bad one is told everything at once."""
 
+import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -36,19 +37,22 @@ EACH = {
 RATES = {"input_token": {"per_unit": "1"}, "output_token": {"per_unit": "2", "per": 3}}
 
 ROWS: list[tuple[str, dict[str, Any], str, str]] = [
-    ("unknown member", {"colour": "red"}, "colour", "Extra inputs"),
-    ("missing member", {"category": None}, "category", "required"),
+    ("unknown member", {"colour": "red"}, "colour", "is not known"),
+    ("missing member", {"category": None}, "category", "is needed"),
     ("slug with a blank", {"slug": "count words"}, "slug", "lower-case"),
     ("price as a number", {"price__base": 2}, "price.base", "in quotes"),
     ("price with seven places", {"price__base": "0.0000001"}, "price.base", "places"),
     ("negative price", {"price__per_unit": "-1"}, "price.per_unit", "credits"),
-    ("unknown unit", {"price__unit": "parsec"}, "price.unit", "character"),
+    ("unknown unit", {"price__unit": "parsec"}, "price.unit", "must be one of: character, token"),
     ("unknown charge", {"price__charging": {"failed": "half"}}, "price.charging.failed", "nothing"),
-    ("no time", {"limits__timeout_ms": 0}, "limits.timeout_ms", "greater"),
-    ("unknown way to run", {"run__kind": "shell"}, "run.kind", "python"),
-    ("handler elsewhere", {"run__handler": "../x"}, "run.handler", "pattern"),
+    ("no time", {"limits__timeout_ms": 0}, "limits.timeout_ms", "input should be greater"),
+    ("no object", {"price": None, "limits": 5}, "limits", "must be an object"),
+    ("no list", {"tags": "text"}, "tags", "must be a list"),
+    ("unknown way to run", {"run__kind": "shell"}, "run.kind", "must be one of: python, http"),
+    ("handler elsewhere", {"run__handler": "../x"}, "run.handler", "must match ^[a-z]"),
     ("schema of no object", {"input_schema__type": "array"}, "input_schema.type", "object"),
-    ("schema with a mistake", {"input_schema__properties__text": {"type": "txt"}}, "input_schema", "txt"),
+    ("schema with a mistake", {"input_schema__properties__text": {"type": "txt"}},
+     "input_schema.properties.text.type", "txt"),
     ("remote reference", {"output_schema": {"$ref": "https://example.com"}}, "output_schema", "disabled"),
     ("unit without measure", {"measure": None}, "measure", "measured"),
     ("measure without unit", {"price__unit": None}, "price.unit", "name what is measured"),
@@ -119,11 +123,11 @@ def test_a_mistake_about_files_is_told_with_its_path(changes: dict[str, Any], wh
     [
         ("name: twice\n", "given twice"),
         ("1: x\n", "not a text"),
-        ("x: .nan\n", "not a number"),
+        ("x: 1e999\n", "not a number"),
         ("x: 9007199254740992\n", "beyond"),
-        ("x: !!python/object:os.system {}\n", "could not determine a constructor"),
+        ("x: !!python/object:os.system {}\n", "tag:yaml.org,2002:python/object:os.system is not of JSON"),
         ("x: [\n", "while parsing"),
-        ("x: 2026-11-23\n", "Extra inputs"),
+        ("x: 2026-11-23\n", "is not known"),
     ],
 )
 def test_yaml_says_only_what_json_can(line: str, what: str) -> None:
@@ -144,7 +148,8 @@ LINES = [
     ("no Unicode", TEXT_TOOL.replace("Count words", '"\\ud800"'), "name", 2),
     ("a character that is none", TEXT_TOOL + "x: \0\n", "", 30),
     ("bytes that are no UTF-8", TEXT_TOOL.encode() + b"x: \xff", "", 30),
-    ("too deep", "a: " + "[" * 5_000, "", 0),
+    ("too deep", "a:\n " + "[" * 5_000, "", 2),
+    ("too many digits", TEXT_TOOL + f"x: {'9' * 5_000}\n", "", 30),
     ("too long", "#" * 262_145, "", 0),
 ]
 
@@ -169,6 +174,21 @@ def test_yes_and_dates_are_texts() -> None:
     """YAML 1.1 would make a boolean and a date of them, which is never what an author meant."""
     one = manifest_files.parse(TEXT_TOOL.replace("one two", "yes").replace("category: text", "category: no"))
     assert (one.examples, one.category) == ([{"text": "yes"}], "no")
+
+
+@pytest.mark.parametrize("number", ["010", "0x0A", "1_0", "1:30", "+10", ".5", "1."])
+def test_only_numbers_of_json_are_numbers(number: str) -> None:
+    """What YAML 1.1 makes another number of than it looks like is a text, and told with its line."""
+    with pytest.raises(ManifestError) as refused:
+        manifest_files.parse(TEXT_TOOL.replace("timeout_ms: 1000", f"timeout_ms: {number}"))
+    assert [str(problem) for problem in refused.value.problems] == ["14: limits.timeout_ms: must be a whole number"]
+
+
+@pytest.mark.parametrize("number", ["1", "-1", "0", "1.5", "1e3", "-2.5E-3"])
+def test_numbers_of_json_are_numbers(number: str) -> None:
+    """As JSON reads them."""
+    one = manifest_files.parse(TEXT_TOOL.replace("{enum: [fast, slow]}", f"{{const: {number}}}"))
+    assert one.input_schema["properties"]["mode"] == {"const": json.loads(number)}
 
 
 def test_every_mistake_of_every_file_is_told_at_once(tmp_path: Path) -> None:

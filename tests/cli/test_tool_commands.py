@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from services.catalog.manifests import schema
+from services.catalog.manifests.price import UnitWord
 from tests.catalog.samples import FILE_TOOL, TEXT_TOOL
 
 from .support import FakeGateway
@@ -72,8 +73,9 @@ def test_the_schema_is_printed() -> None:
 
 
 def test_apply_says_what_becomes_of_each(gateway: FakeGateway, call: Any, folder: Path) -> None:  # noqa: F811
-    """As kubectl does; each file is sent as it is, with an operator's key and an id of its own."""
-    gateway.answer("POST /v1/admin/tools", 200, APPLIED)
+    """As kubectl does; each file is sent as it is, with an operator's key and its own id, after all were tried."""
+    for _ in range(4):
+        gateway.answer("POST /v1/admin/tools", 200, APPLIED)
     gateway.answer("POST /v1/admin/tools", 201, APPLIED | {"slug": "shrink", "outcome": "created", "version": 1})
     gateway.answer("POST /v1/admin/tools", 200, APPLIED | {"outcome": "unchanged", "price_origin": "operator"})
     done = call("tools", "apply", folder, folder / "count-words.yaml")
@@ -85,10 +87,10 @@ def test_apply_says_what_becomes_of_each(gateway: FakeGateway, call: Any, folder
             "count-words unchanged  version 2, price 1, the operator's",
         ],
     )
-    assert [one.body for one in gateway.sent] == [TEXT_TOOL, FILE_TOOL, TEXT_TOOL]
+    assert [one.body for one in gateway.sent] == [TEXT_TOOL, FILE_TOOL, TEXT_TOOL] * 2
     assert {one.headers["Authorization"] for one in gateway.sent} == {f"Bearer {ADMIN_KEY}"}
-    assert len({one.headers["Idempotency-Key"] for one in gateway.sent}) == 3
-    assert [one.path for one in gateway.sent] == ["/v1/admin/tools"] * 3
+    assert len({one.headers["Idempotency-Key"] for one in gateway.sent}) == 6
+    assert [one.path for one in gateway.sent] == ["/v1/admin/tools?dry_run=true"] * 3 + ["/v1/admin/tools"] * 3
 
 
 def test_apply_answers_one_json_object(gateway: FakeGateway, call: Any, folder: Path) -> None:  # noqa: F811
@@ -107,9 +109,29 @@ def test_a_mistake_in_one_file_applies_none(gateway: FakeGateway, call: Any, fol
     assert (said["reason"], said["problems"][0]["line"]) == ("MANIFEST_INVALID", 4)
 
 
-def test_what_the_server_finds_wrong_names_the_file(gateway: FakeGateway, call: Any, folder: Path) -> None:  # noqa: F811
-    """What only it can know; what was applied before is told."""
-    gateway.answer("POST /v1/admin/tools", 200, APPLIED)
+def test_what_the_server_finds_wrong_applies_none(gateway: FakeGateway, call: Any, folder: Path) -> None:  # noqa: F811
+    """What only it can know is asked of all files first, and told with file, line and path."""
+    errors = [{"pointer": "category", "keyword": "", "message": "line 4: there is no category text"}]
+    gateway.problem("POST /v1/admin/tools", 422, "MANIFEST_INVALID", errors=errors)
+    gateway.answer("POST /v1/admin/tools", 200, APPLIED | {"dry_run": True})
+    gateway.problem("POST /v1/admin/tools", 422, "MANIFEST_INVALID", errors=[{"pointer": "", "message": "is empty"}])
+    (folder / "third.yaml").write_text(TEXT_TOOL)
+    done = call("tools", "apply", folder)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[1:3] == [
+        f"  {folder}/count-words.yaml:4: category: there is no category text",
+        f"  {folder}/third.yaml: is empty",
+    ]
+    assert [urlsplit(one.path).query for one in gateway.sent] == ["dry_run=true"] * 3
+    said = json.loads(call("tools", "apply", folder / "shrink.yaml", "--json").stdout)
+    file = f"{folder}/shrink.yaml"
+    assert said["problems"] == [{"file": file, "line": 0, "path": "", "message": "is empty"}]
+
+
+def test_what_is_refused_after_all_names_the_file(gateway: FakeGateway, call: Any, folder: Path) -> None:  # noqa: F811
+    """Such as by a category that went meanwhile; what was applied before is told."""
+    for _ in range(3):
+        gateway.answer("POST /v1/admin/tools", 200, APPLIED)
     errors = [{"pointer": "category", "keyword": "", "message": "line 4: there is no category images"}]
     gateway.problem("POST /v1/admin/tools", 422, "MANIFEST_INVALID", errors=errors)
     done = call("tools", "apply", folder)
@@ -204,6 +226,12 @@ def test_a_price_is_set_where_it_is_given(gateway: FakeGateway, call: Any) -> No
         "effective_at": "2031-01-01T00:00:00Z",
     }
     assert gateway.sent[-1].headers["Idempotency-Key"] in done.stderr
+
+
+def test_every_unit_is_named_in_the_help() -> None:
+    """All that a manifest may count."""
+    said = scrip("tools", "price", "--help").stdout
+    assert [unit for unit in get_args(UnitWord) if unit not in said] == []
 
 
 def test_a_price_is_cleared(gateway: FakeGateway, call: Any) -> None:  # noqa: F811

@@ -8,9 +8,8 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
-from services.catalog.manifests import rules
+from services.catalog.manifests import rules, shapes
 from services.catalog.manifests.lines import Lines
 from services.catalog.manifests.loader import Loader, why
 from services.catalog.manifests.manifest import Manifest, ManifestError, Problem
@@ -87,7 +86,7 @@ def _read(text: str | bytes, model: type[Model], check: Callable[[Model], Iterab
         made = model.model_validate(data)
         found = list(check(made))
     except ValidationError as error:
-        raise ManifestError(_placed(list(_misfits(data, error)), root)) from error
+        raise ManifestError(_placed(list(shapes.problems(data, error)), root)) from error
     except RecursionError as error:
         raise _too_deep() from error
     if found:
@@ -120,17 +119,6 @@ def _too_deep() -> ManifestError:
     return ManifestError([Problem("", "is nested too deeply")])
 
 
-def _misfits(data: Any, error: ValidationError) -> Iterator[tuple[str, str]]:
-    for item in error.errors(include_url=False):
-        yield _path(data, item), _said(item)
-
-
-def _said(error: ErrorDetails) -> str:
-    if error["type"] == "string_type" and isinstance(error["input"], int | float):
-        return "must be text: put it in quotes"
-    return error["msg"].removeprefix("Value error, ")
-
-
 def _placed(found: list[tuple[str, str]], root: yaml.Node | None) -> list[Problem]:
     """With their lines, in their order; of very many the first."""
     lines = Lines(root)
@@ -138,27 +126,6 @@ def _placed(found: list[tuple[str, str]], root: yaml.Node | None) -> list[Proble
     told.sort(key=lambda problem: problem.line)
     left_off = len(found) - len(told)
     return [*told, Problem("", f"and {left_off} more mistakes")] if left_off else told
-
-
-def _path(data: Any, error: ErrorDetails) -> str:
-    """Where a mistake is in what was written: without the names of the kinds a part can be of."""
-    path: list[str] = []
-    *within, last = error["loc"] or ("",)
-    for step in within:
-        if _holds(data, step):
-            data = data[step]
-            path.append(str(step))
-    if last and (_holds(data, last) or error["type"] != "union_tag_invalid"):
-        path.append(str(last))
-    if error["type"].startswith("union_tag"):
-        path.append(error["ctx"]["discriminator"].strip("'").removesuffix("_"))
-    return ".".join(path)
-
-
-def _holds(data: Any, step: int | str) -> bool:
-    if isinstance(data, list):
-        return isinstance(step, int) and step < len(data)
-    return isinstance(data, dict) and step in data
 
 
 def _not_json(value: object, path: str) -> Iterator[tuple[str, str]]:

@@ -1,17 +1,17 @@
-"""What a call of a provider must say: where it goes, and that all it refers to is there."""
+"""What a call of a provider must say: that all it refers to is there, and that its parts go together."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from services.catalog.manifests import request_rules
 from services.catalog.manifests.http_run import HttpRun, RequestPart
 from services.catalog.manifests.measure import FromResponse, measures_of
+from services.catalog.manifests.request_rules import Problem
 from services.runtime import expressions, templates
 
 if TYPE_CHECKING:
     from services.catalog.manifests.manifest import Manifest
 
-Problem = tuple[str, str]
 ASKING = frozenset({"input"})
 _ANSWERED = ASKING | {"status", "headers", "body", "submitted", "polled"}
 _FOUND = ASKING | {"status", "headers", "body", "job"}
@@ -27,12 +27,11 @@ _STREAMED = frozenset({"text", "stopped"})
 _METERED = ("token", "input_token", "output_token", "character")
 
 
-def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
-    """Every mistake, as path and text."""
-    yield from _url(run.request.url, "run.request.url", is_first=True)
-    if run.upload:
-        yield from _url(run.upload.url, "run.upload.url", is_first=True)
-    properties = set(manifest.input_schema.get("properties", {}))
+def problems(
+    manifest: "Manifest", run: HttpRun, properties: Collection[str] | None, output_schema: Mapping[str, Any] | None
+) -> Iterator[Problem]:
+    """Every mistake, as path and text; `properties` of the input and `output_schema` are None where not known."""
+    yield from request_rules.problems(run)
     streamed = _STREAMED if run.response.stream else frozenset()
     for unit, used in measures_of(manifest.measure).items():
         if isinstance(used, FromResponse):
@@ -41,10 +40,6 @@ def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
     for where, texts, roots in _expressions(run):
         for text in texts:
             yield from names(where, text, roots, properties)
-    later = {"run.poll.request": run.poll and run.poll.request, "run.result": run.result, "run.cancel": run.cancel}
-    for where, request in later.items():
-        if request:
-            yield from _url(request.url, f"{where}.url", is_first=False)
     if run.auth and run.auth.place == "sigv4" and any(one and one.multipart for one in (run.request, run.upload)):
         yield "run.auth.place", "sigv4 cannot sign multipart"
     if run.result and not run.poll:
@@ -53,7 +48,8 @@ def problems(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
         yield "run.cancel", "needs poll: it stops work that is waited for"
     yield from _inspect(run)
     yield from _stream(manifest, run)
-    yield from _output(manifest, run)
+    if output_schema is not None:
+        yield from _output(output_schema, run)
 
 
 def _stream(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
@@ -75,7 +71,6 @@ def _inspect(run: HttpRun) -> Iterator[Problem]:
     inspect = run.inspect
     if inspect is None:
         return
-    yield from _url(inspect.request.url, "run.inspect.request.url", is_first=True)
     for where, request in (("run.request", run.request), ("run.inspect.request", inspect.request)):
         if not any("job" in _roots(expressions.compiled(text).parsed) for text in _of_request(request)):
             yield where, "must have ${job.id}, by which run.inspect finds the work"
@@ -87,20 +82,8 @@ def _inspect(run: HttpRun) -> Iterator[Problem]:
         yield "run.inspect", "needs read: json, or poll: what is found is read in the place of the answer"
 
 
-def _url(url: str, where: str, is_first: bool) -> Iterator[Problem]:
-    """https, to a host that the manifest alone decides; one that the provider gives is checked when it is called."""
-    if not is_first and url.startswith("${") and len(templates.parts(url)) == 1:
-        return
-    fixed = url.partition("${")[0]
-    parts = urlsplit(fixed)
-    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or ":" in parts.netloc:
-        yield where, "must begin with https:// and a host, without user or port"
-    elif "${" in url and not parts.path:
-        yield where, "must name its whole host before the first ${…}"
-
-
-def _expressions(run: HttpRun) -> Iterator[tuple[str, list[str], frozenset[str]]]:
-    """Where, the expressions there, and what these may look at."""
+def _expressions(run: HttpRun) -> Iterator[tuple[str, list[str], frozenset[str] | None]]:
+    """Where, the expressions there, and what these may look at; None: at whatever a provider says."""
     asked, answered = ASKING, _ANSWERED
     if run.upload:
         yield "run.upload", list(_of_request(run.upload)), ASKING | _NAMED
@@ -123,6 +106,9 @@ def _expressions(run: HttpRun) -> Iterator[tuple[str, list[str], frozenset[str]]
         yield "run.cancel", list(_of_request(run.cancel)), _STOPPED
     response = run.response
     streamed = _STREAMED if response.stream else frozenset()
+    if stream := response.stream:
+        events = (stream.text, stream.done, stream.failed, stream.usage.input, stream.usage.output)
+        yield "run.response.stream", [text for text in events if text], None
     yield "run.response.output", list(templates.expressions(response.output)), _READ | streamed
     others = [response.refused, response.failed, response.message, *response.fetch.values(), run.request_id]
     yield "run.response", [text for text in others if text], _ANSWERED | streamed
@@ -136,16 +122,20 @@ def _of_request(request: RequestPart) -> Iterator[str]:
         yield from templates.expressions(template)
 
 
-def names(where: str, text: str, roots: frozenset[str], properties: set[str]) -> Iterator[Problem]:
-    """What an expression looks at must be there to see, and of the input, in its schema."""
+def names(where: str, text: str, roots: frozenset[str] | None, properties: Collection[str] | None) -> Iterator[Problem]:
+    """What an expression calls and looks at must be there, and of the input, in its schema; None: whatever it is."""
     tree = expressions.compiled(text).parsed
+    for what in expressions.miscalls(tree):
+        yield where, f"`{text}` {what}"
     if _has_loose_not(tree):
         yield where, f"`{text}` is read as (!a).b, which is never true; write !(a.b)"
+    if roots is None:
+        return
     for root in sorted(_roots(tree)):
         if root not in roots:
             yield where, f"`{text}` looks at {root}; here there is {', '.join(sorted(roots))}"
     for name in sorted(set(_members(tree, "input"))):
-        if name not in properties:
+        if properties is not None and name not in properties:
             yield where, f"`{text}` looks at input.{name}, which input_schema does not have"
     for name in sorted(set(_members(tree, "job")) - {"id"}):
         yield where, f"`{text}` looks at job.{name}; of the job there is job.id"
@@ -198,8 +188,7 @@ def _is_field(tree: Any, name: str) -> bool:
     return isinstance(tree, dict) and tree.get("type") == "field" and tree.get("value") == name
 
 
-def _output(manifest: "Manifest", run: HttpRun) -> Iterator[Problem]:
-    schema = manifest.output_schema
+def _output(schema: Mapping[str, Any], run: HttpRun) -> Iterator[Problem]:
     properties = schema.get("properties", {})
     for name in run.response.output:
         if properties and name not in properties:

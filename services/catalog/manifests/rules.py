@@ -1,7 +1,7 @@
 """What the parts of a manifest must say of each other, beyond each part's own shape."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from services.catalog import data_urls, pricing, schemas
@@ -20,34 +20,36 @@ from services.catalog.manifests.measure import (
     measures_of,
 )
 from services.catalog.manifests.price import PricePart
+from services.catalog.manifests.request_rules import Problem
 from services.catalog.schemas import Schema, SchemaError
 from services.runtime.tariff import SOLE
 
 _NUMBERS = ("integer", "number")
-Problem = tuple[str, str]
+# Of the input, by name; None where its schema is none.
+Properties = Mapping[str, Any] | None
 
 
 def problems(manifest: Manifest) -> Iterator[Problem]:
-    """Every mistake, as path and text."""
-    schema = None
+    """Every mistake, as path and text; of a schema that is none, nothing else is told."""
+    compiled: dict[str, Schema] = {}
     for name in ("input_schema", "output_schema"):
         try:
-            compiled = Schema(getattr(manifest, name))
+            compiled[name] = Schema(getattr(manifest, name))
         except SchemaError as error:
-            yield name, str(error)
-        else:
-            schema = compiled if name == "input_schema" else schema
-    yield from _input(manifest)
-    yield from _units(manifest)
+            yield name + error.at.replace("/", "."), error.what
+    properties = None
+    if schema := compiled.get("input_schema"):
+        properties = manifest.input_schema.get("properties", {})
+        yield from _input(manifest)
+        yield from _examples(manifest, schema)
+    yield from _units(manifest, properties)
     if manifest.price.cached != "0" and manifest.cache is None:
         yield "price.cached", "needs cache: only then is an output given again"
-    properties = set(manifest.input_schema.get("properties", {}))
     for number, variant in enumerate(manifest.price.variants):
         yield from http_rules.names(f"price.variants.{number}.when", variant.when, http_rules.ASKING, properties)
     if isinstance(manifest.run, HttpRun):
-        yield from http_rules.problems(manifest, manifest.run)
-    if schema is not None:
-        yield from _examples(manifest, schema)
+        output_schema = manifest.output_schema if "output_schema" in compiled else None
+        yield from http_rules.problems(manifest, manifest.run, properties, output_schema)
 
 
 def _input(manifest: Manifest) -> Iterator[Problem]:
@@ -65,7 +67,7 @@ def _input(manifest: Manifest) -> Iterator[Problem]:
             yield f"{where}.contentMediaType", "must be a media type such as application/pdf or image/*"
 
 
-def _units(manifest: Manifest) -> Iterator[Problem]:
+def _units(manifest: Manifest, properties: Properties) -> Iterator[Problem]:
     price, limits, measures = manifest.price, manifest.limits, measures_of(manifest.measure)
     if not measures:
         if price.units:
@@ -80,7 +82,7 @@ def _units(manifest: Manifest) -> Iterator[Problem]:
         yield from _rates(price, frozenset())
     for unit, measure in measures.items():
         where = f"measure.units.{unit}" if unit else "measure"
-        yield from _measure(manifest, measure, unit or price.unit, where)
+        yield from _measure(manifest, properties, measure, unit or price.unit, where)
     units_max = limits.units or limits.input_bytes
     for tariff in price.price().tariffs:
         if tariff.amount({rate.unit: units_max for rate in tariff.rates}) > pricing.MICROS_MAX:
@@ -97,25 +99,27 @@ def _rates(price: PricePart, units: frozenset[str]) -> Iterator[Problem]:
             yield f"{where}.rates", f"{wanted}, which is what is measured" if units else wanted
 
 
-def _measure(manifest: Manifest, measure: OneMeasure, unit: str, where: str) -> Iterator[Problem]:
+def _measure(
+    manifest: Manifest, properties: Properties, measure: OneMeasure, unit: str, where: str
+) -> Iterator[Problem]:
     """What is measured must be there, and counted in what is charged."""
     match measure:
         case InputCharacters():
-            yield from _pointer(manifest, measure.pointer, ("string", "array"), f"{where}.pointer")
+            yield from _pointer(properties, measure.pointer, ("string", "array"), f"{where}.pointer")
             yield from _unit(unit, "character")
         case InputItems():
-            yield from _pointer(manifest, measure.pointer, ("array",), f"{where}.pointer")
+            yield from _pointer(properties, measure.pointer, ("array",), f"{where}.pointer")
         case InputNumber():
-            yield from _pointer(manifest, measure.pointer, _NUMBERS, f"{where}.pointer")
-            yield from _pointer(manifest, measure.times, _NUMBERS, f"{where}.times")
+            yield from _pointer(properties, measure.pointer, _NUMBERS, f"{where}.pointer")
+            yield from _pointer(properties, measure.times, _NUMBERS, f"{where}.times")
         case InputMegabytes():
             yield from _unit(unit, "megabyte")
         case FromOutput() | FromResponse():
             if isinstance(measure, FromResponse) != isinstance(manifest.run, HttpRun):
                 yield f"{where}.from", "must be response where a provider is called, and output where a handler runs"
             if isinstance(measure, FromResponse):
-                yield from _pointer(manifest, measure.at_most, _NUMBERS, f"{where}.at_most")
-                yield from _pointer(manifest, measure.times, _NUMBERS, f"{where}.times")
+                yield from _pointer(properties, measure.at_most, _NUMBERS, f"{where}.at_most")
+                yield from _pointer(properties, measure.times, _NUMBERS, f"{where}.times")
             if manifest.limits.units == 0:
                 yield "limits.units", "must bound what is known only afterwards: it is what a quote reserves at most"
 
@@ -125,12 +129,12 @@ def _unit(unit: str, measured: str) -> Iterator[Problem]:
         yield "price.unit", f"must be {measured}, which is what is measured"
 
 
-def _pointer(manifest: Manifest, pointer: str, types: tuple[str, ...], where: str) -> Iterator[Problem]:
+def _pointer(properties: Properties, pointer: str, types: tuple[str, ...], where: str) -> Iterator[Problem]:
     """A pointer that is given must name a member of the input with such a type."""
     name = pointer.removeprefix("/")
-    if not name:
+    if not name or properties is None:
         return
-    member = manifest.input_schema.get("properties", {}).get(name)
+    member = properties.get(name)
     if not isinstance(member, dict) or member.get("type") not in types:
         yield where, f"the input has no property {name} of type {' or '.join(types)}"
 

@@ -1,5 +1,6 @@
 """`scrip tools lint`, `diff`, `apply` and `schema`: manifests in files, checked here and put in force there."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from services.catalog.manifests.manifest import Problem
 
 SUFFIX = ".yaml"
+LINE = re.compile(r"line (?P<line>\d+): (?P<what>.*)", re.DOTALL)
 # As kubectl says it.
 WORDS = {"created": ("created", "green"), "changed": ("configured", "yellow"), "unchanged": ("unchanged", "dim")}
 PROBLEM = {"type": "urn:scrip:problem:manifest-invalid", "title": "Manifest invalid", "reason": "MANIFEST_INVALID"}
@@ -78,8 +80,9 @@ def diff(api: Api, output: Output, paths: tuple[Path, ...], exit_code: bool) -> 
 def apply(api: Api, output: Output, paths: tuple[Path, ...], dry_run: bool) -> None:
     """Put manifests in force: make tools, or new versions of them (needs an admin key).
 
-    All files are checked before the first is sent. What is the same changes nothing; the switch of a tool and a price
-    that was set with `scrip tools price` stay as they are.
+    All files are checked, here and there, before the first is put in force: one with a mistake changes nothing. What is
+    the same changes nothing either; the switch of a tool and a price that was set with `scrip tools price` stay as they
+    are.
 
     \b
     Examples:
@@ -115,24 +118,56 @@ def schema(as_json: bool) -> None:
 
 
 def _applied(api: Api, paths: Sequence[Path], *, dry_run: bool) -> Iterator[dict[str, Any]]:
-    """What becomes of the tool of each file, one by one; raises CommandError, at once where a file is wrong."""
+    """What becomes of the tool of each file, one by one; raises CommandError, before anything is changed where a file
+    is wrong."""
     files = _files(paths)
-    if problems := _problems(files, named=False):
+    _refuse(_problems(files, named=False))
+    contents = [(file, file.read_bytes()) for file in files]
+    tried = list(_tried(api, contents))
+    yield from tried if dry_run else (_sent(api, file, content, dry_run=False) for file, content in contents)
+
+
+def _tried(api: Api, contents: Sequence[tuple[Path, bytes]]) -> Iterator[dict[str, Any]]:
+    """What would become of each; raises CommandError with the mistakes of all, which only the server may know."""
+    problems: list[Problem] = []
+    for file, content in contents:
+        try:
+            yield _sent(api, file, content, dry_run=True)
+        except Refused as refused:
+            if refused.problem.get("reason") != PROBLEM["reason"]:
+                raise
+            problems += _told(refused, file)
+    _refuse(problems)
+
+
+def _sent(api: Api, file: Path, content: bytes, *, dry_run: bool) -> dict[str, Any]:
+    """What the server makes of one file; raises CommandError, which names it."""
+    query = {"dry_run": "true"} if dry_run else {}
+    headers = {"Content-Type": "application/yaml", "Idempotency-Key": ids.uuid7()}
+    try:
+        return api.send("POST", "/v1/admin/tools", "admin", headers=headers, params=query, content=content).json_object
+    except Refused as refused:
+        told = "" if refused.problem.get("errors") else f": {refused}"
+        problem = refused.problem | {"detail": f"{file} is refused{told}", "file": str(file)}
+        raise Refused(problem) from None
+
+
+def _told(refused: Refused, file: Path) -> "Iterator[Problem]":
+    """The mistakes in a manifest that the server refused; its messages begin with their lines."""
+    from services.catalog.manifests.manifest import Problem
+
+    for error in refused.problem.get("errors") or [{"message": refused.problem.get("detail", "")}]:
+        found = LINE.fullmatch(error["message"])
+        line, what = (int(found["line"]), found["what"]) if found else (0, error["message"])
+        yield Problem(error.get("pointer", ""), what, line, str(file))
+
+
+def _refuse(problems: "Sequence[Problem]") -> None:
+    """Raises CommandError where there are mistakes."""
+    if problems:
         shown = [_shown(problem) for problem in problems]
         detail = "nothing is applied, for there are mistakes:\n" + "\n".join(f"  {problem}" for problem in problems)
         raise CommandError(PROBLEM | {"detail": detail, "problems": shown})
-    for file in files:
-        query = {"dry_run": "true"} if dry_run else {}
-        headers = {"Content-Type": "application/yaml", "Idempotency-Key": ids.uuid7()}
-        try:
-            answer = api.send(
-                "POST", "/v1/admin/tools", "admin", headers=headers, params=query, content=file.read_bytes()
-            )
-        except Refused as refused:
-            told = "" if refused.problem.get("errors") else f": {refused}"
-            problem = refused.problem | {"detail": f"{file} is refused{told}", "file": str(file)}
-            raise Refused(problem) from None
-        yield answer.json_object
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

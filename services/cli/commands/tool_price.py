@@ -30,7 +30,11 @@ def read_charging(_context: click.Context, _parameter: click.Parameter, values: 
 @click.argument("slug")
 @click.option("--base", metavar="CREDITS", help="Each call.")
 @click.option("--per-unit", metavar="CREDITS", help="Each unit.")
-@click.option("--unit", metavar="NAME", help="character, token, image, second, page, request or megabyte.")
+@click.option(
+    "--unit",
+    metavar="NAME",
+    help="character, token, input_token, output_token, image, second, page, request or megabyte.",
+)
 @click.option("--minimum", metavar="CREDITS", help="At least this much a call.")
 @click.option(
     "--charging",

@@ -25,8 +25,8 @@ def try_tool(
 ) -> None:
     """Show the request that a tool would send, and what it would cost; with --live, its answer too.
 
-    TOOL is a manifest's file, or the slug of a tool that comes with Scrip. The secret is taken from --secrets-dir or
-    SCRIP_SECRET_<NAME> and never shown.
+    FILE is a manifest, SLUG that of a tool that comes with Scrip. The secret is taken from --secrets-dir or
+    SCRIP_SECRET_<NAME> and never shown. --live calls providers where SCRIP_PROVIDER_BASES says, as executors do.
 
     \b
     Examples:
