@@ -487,6 +487,17 @@ async def test_a_manifest_may_say_what_an_error_means(run: Any) -> None:
     assert (ended.answer, ended.message) == (Answer.REFUSED, "the provider refused this content: unsafe")
 
 
+@pytest.mark.parametrize("status", [200, 400, 500])
+async def test_what_a_manifest_calls_busy_did_nothing(run: Any, status: int) -> None:
+    """It is sent again as after 429, whatever the status, and costs nothing."""
+    members = {"errors": [{"when": "body.busy", "means": "retry"}]}
+    script = Script(said(status, busy=True), said(text="meow"))
+    assert (await run(script, members)).answer is Answer.OUTPUT
+    script = Script(*[said(status, busy=True)] * 3)
+    answer = await run(script, members)
+    assert (answer.reason, answer.worked, len(script.asked)) == ("PROVIDER_UNAVAILABLE", False, 3)
+
+
 async def test_a_refusal_may_hide_behind_success(run: Any) -> None:
     """And so may a failure."""
     response = RUN["response"] | {"refused": "body.stop == 'refusal'", "failed": "body.error", "message": "body.why"}
