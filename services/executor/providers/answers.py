@@ -13,6 +13,8 @@ from services.executor.providers.files import File, content_of, plain
 from services.executor.providers.health import Visit, alone
 from services.executor.providers.metering import Meter
 from services.executor.providers.plan import HttpPlan
+from services.executor.providers.secrets import masked
+from services.executor.providers.sendable import UnsendableError
 from services.executor.providers.streams import UnreadableError
 from services.executor.rules.answers import Answer, ToolAnswer
 from services.executor.rules.output_files import OutputTooLargeError, Place, check_json, split
@@ -129,6 +131,14 @@ def told(failure: Failure, status: int) -> ToolAnswer:
             return failed("PROVIDER_UNAVAILABLE", "the provider is busy or down; try again later", detail)
         case _:
             return failed("PROVIDER_FAILED", f"the provider failed on this{said}", detail)
+
+
+def unsendable(error: UnsendableError) -> ToolAnswer:
+    """A request for work that could not be sent, so that nothing was done."""
+    if error.of_input:
+        message = f"the provider cannot be asked for this: {error}"
+        return ToolAnswer(Answer.REJECTED, message=message, worked=False)
+    return failed("TOOL_FAILED", "the tool cannot ask its provider for this", str(error), worked=False)
 
 
 def failed(reason: str, message: str, detail: str, *, worked: bool = True) -> ToolAnswer:
