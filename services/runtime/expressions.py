@@ -9,6 +9,7 @@ projections pass over what is missing, and a sum of nothing is 0).
 import functools
 import json
 import re
+from decimal import Decimal
 from typing import Any
 
 import jmespath
@@ -56,11 +57,14 @@ class _Functions(functions.Functions):
     def _func_sum_of(self, items: list[Any], member: str) -> float | None:
         found = [item.get(member) if isinstance(item, dict) else None for item in items]
         numbers = [value for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
-        return sum(numbers) if len(numbers) == len(found) else None
+        if len(numbers) < len(found):
+            return None
+        # Of fractions as they are written, not as floats hold them: 0.1 and 0.2 are 0.3.
+        return float(sum(map(_exact, numbers))) if any(isinstance(one, float) for one in numbers) else sum(numbers)
 
     @functions.signature({"types": ["number"]}, {"types": ["number"]})
     def _func_divide(self, number: float, by: float) -> float | None:
-        return number / by if by else None
+        return float(_exact(number) / _exact(by)) if by else None
 
     @functions.signature({"types": []}, {"types": []})
     def _func_default(self, value: Any, other: Any) -> Any:
@@ -83,8 +87,12 @@ def evaluate(text: str, context: Any) -> Any:
     """What an expression finds among plain JSON values, None where it finds nothing; raises ExpressionError."""
     try:
         return compiled(text).search(context, options=_OPTIONS)
-    except (exceptions.JMESPathError, TypeError, ValueError, RecursionError) as error:
+    except (exceptions.JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ExpressionError(f"`{text}` does not fit: {_line(error)}") from error
+
+
+def _exact(number: float) -> Decimal:
+    return Decimal(repr(number))
 
 
 def _line(error: Exception) -> str:

@@ -16,8 +16,8 @@ from services.executor.providers.plan import HttpPlan
 from services.executor.providers.secrets import masked
 from services.executor.providers.sendable import UnsendableError
 from services.executor.providers.streams import UnreadableError
-from services.executor.rules.answers import Answer, ToolAnswer
-from services.executor.rules.output_files import OutputTooLargeError, Place, check_json, split
+from services.executor.rules.answers import Answer, ToolAnswer, whole_units
+from services.executor.rules.output_files import OutputTooLargeError, Places, check_json, split
 from services.runtime import templates
 from services.runtime.expressions import ExpressionError, evaluate
 from services.runtime.templates import ABSENT
@@ -106,7 +106,8 @@ def told_units(measures: Mapping[str, str], context: Mapping[str, Any]) -> dict[
                 found = float(found)
             except ValueError:
                 found = None
-        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < 2**53:
+        units = whole_units(found)
+        if units is None:
             raise UnreadableError(f"the provider did not say how many {unit or 'unit'}s it used")
         used[unit] = math.ceil(found)
     return used

@@ -554,6 +554,25 @@ async def test_events_are_read_as_an_array(run: Any) -> None:
     assert answer.units == {"": 2}
 
 
+@pytest.mark.parametrize(
+    ("expression", "units"),
+    [
+        ("divide(to_number(headers.credits), `0.01`)", 7),
+        ("sum_of(body.parts, 'n')", 3),
+        ("sum(body.parts[].n)", 3),
+        ("sum_of(body.parts[:2], 'n')", 3),
+        ("body.n", 4),
+    ],
+)
+async def test_nobody_pays_for_what_floats_add(run: Any, expression: str, units: int) -> None:
+    """A unit that is begun counts, an error of rounding does not."""
+    answer = httpx.Response(
+        200, headers={"credits": "0.07"}, json={"n": 3.001, "parts": [{"n": 0.1}, {"n": 2.7}, {"n": 0.2}]}
+    )
+    ended = await run(Script(answer), {"response": {"output": {}}}, units=expression)
+    assert ended.units == {"": units}
+
+
 @pytest.mark.parametrize("used", [None, "many", -1, True, [1]])
 async def test_a_provider_that_does_not_say_what_it_used_is_not_understood(run: Any, used: Any) -> None:
     """Nothing is guessed, and nothing charged that was not said."""
