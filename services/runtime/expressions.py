@@ -7,13 +7,14 @@ projections pass over what is missing, and a sum of nothing is 0).
 """
 
 import functools
-import json
 import re
 from decimal import Decimal
 from typing import Any
 
 import jmespath
 from jmespath import exceptions, functions
+
+from services.runtime import strict_json
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 KEPT_MAX = 4_096
@@ -41,7 +42,7 @@ class _Functions(functions.Functions):
     @functions.signature({"types": ["string"]})
     def _func_parse_json(self, text: str) -> Any:
         try:
-            return json.loads(text)
+            return strict_json.loads(text.encode(errors="surrogatepass"))
         except ValueError:
             return None
 

@@ -9,7 +9,7 @@ from typing import Any
 from services.executor.providers.begun import Begun
 from services.executor.providers.course import Course
 from services.executor.providers.errors import Failure
-from services.executor.providers.files import File, content_of, plain
+from services.executor.providers.files import File, check_files, content_of, plain
 from services.executor.providers.health import Visit, alone
 from services.executor.providers.metering import Meter
 from services.executor.providers.plan import HttpPlan
@@ -46,7 +46,7 @@ class ProviderCall:
     until: float = math.inf
     """When the time of the call is over, on the monotonic clock."""
     job_id: str = ""
-    file_places: tuple[Place, ...] = ()
+    file_places: Places = field(default_factory=dict)
     """Where an output has files."""
 
     @property
@@ -57,8 +57,9 @@ class ProviderCall:
         return self.course.meter
 
 
-def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
-    """The output that the last answer makes; raises UnreadableError, ExpressionError where it makes none.
+def output_of(call: ProviderCall, context: dict[str, Any], secret: str) -> ToolAnswer:
+    """The output that the last answer makes, without the secret; raises UnreadableError, ExpressionError where it makes
+    none.
 
     Its files may have megabytes: to be called on a thread.
     """
@@ -66,15 +67,16 @@ def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
     if output is ABSENT or not isinstance(output, dict):
         raise UnreadableError("the provider's answer has no output")
     try:
+        check_files(output, call.file_places)
         output, files = split(output, call.file_places, call.job_id, content_of)
-        output = plain(output, "data_url")
+        output = masked(plain(output, "data_url"), secret)
         if problem := call.misfit(output):
             raise UnreadableError(f"the provider's answer does not fit the tool: {problem}")
-        encoded = check_json(json.dumps(output, ensure_ascii=False, separators=(",", ":")).encode())
+        encoded = check_json(json.dumps(output, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
     except OutputTooLargeError as error:
         return ToolAnswer(Answer.TOO_LARGE, message=str(error))
-    except UnicodeEncodeError as error:
-        raise UnreadableError("the provider's answer has text that is no Unicode") from error
+    except ValueError as error:
+        raise UnreadableError("the provider's answer has text or a number that JSON does not have") from error
     context["output"] = output
     return ToolAnswer(Answer.OUTPUT, encoded, files)
 
@@ -109,7 +111,7 @@ def told_units(measures: Mapping[str, str], context: Mapping[str, Any]) -> dict[
         units = whole_units(found)
         if units is None:
             raise UnreadableError(f"the provider did not say how many {unit or 'unit'}s it used")
-        used[unit] = math.ceil(found)
+        used[unit] = units
     return used
 
 

@@ -95,7 +95,7 @@ class Conversation:
         for name, expression in plan.response.fetch.items():
             found = evaluate(expression, context)
             context["files"][name] = await downloaded(self._client, name, found, hosts_of(plan))
-        answer = await asyncio.to_thread(output_of, self._call, context)
+        answer = await asyncio.to_thread(output_of, self._call, context, self._secret)
         if answer.answer is Answer.OUTPUT and self._call.units:
             units, self.usage = used(self._call, context)
             return replace(answer, units=units)

@@ -38,7 +38,7 @@ class ToolCall:
     units: dict[str, str] = field(default_factory=dict)
     """By unit: JSON pointer to how many were used, in the output."""
     job_id: str = ""
-    file_places: tuple[Place, ...] = ()
+    file_places: Places = field(default_factory=dict)
     """Where the output has files."""
 
 

@@ -108,7 +108,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             keep=script.keep,
             visit=visit,
             job_id="job_1",
-            file_places=(("picture",), ("pictures", EACH)),
+            file_places={("picture",): "image/*", ("pictures", EACH): "image/png"},
         )
         call.course.meter = meter
         try:
@@ -260,13 +260,60 @@ async def test_what_may_have_been_done_before_is_not_forgotten(run: Any) -> None
 
 @pytest.mark.parametrize(
     "content",
-    [b'{"text": "x\\ud800y"}', b"[" * 200_000, b'{"text": [' + b"{}," * 600_000 + b"{}]}"],
-    ids=["half a pair", "deep", "many objects"],
+    [
+        b'{"text": "x\\ud800y"}',
+        b"[" * 200_000,
+        b'{"text": [' + b"{}," * 600_000 + b"{}]}",
+        b'{"text": NaN}',
+        b'{"text": "x", "beside": -Infinity}',
+        b'{"text": 1e999}',
+        b'{"text": ' + b"9" * 400 + b".5}",
+        b'{"text": ' + b"9" * 101 + b"}",
+        b'{"text": ' + b"9" * 5_000 + b"}",
+    ],
+    ids=["half a pair", "deep", "many objects", "nan", "infinity", "1e999", "large", "long", "very long"],
 )
 async def test_what_cannot_be_read_is_no_output(run: Any, content: bytes) -> None:
     """Whatever is in it."""
     answer = await run(Script(httpx.Response(200, content=content)))
     assert (answer.answer, answer.reason) == (Answer.FAILED, "PROVIDER_ANSWER_UNREADABLE")
+
+
+async def test_a_number_of_a_header_may_be_none(run: Any) -> None:
+    """No JSON is read there."""
+    response = {"output": {"seed": "${to_number(headers.seed)}"}}
+    answer = await run(Script(httpx.Response(200, headers={"seed": "nan"})), {"response": response})
+    assert (answer.answer, answer.reason) == (Answer.FAILED, "PROVIDER_ANSWER_UNREADABLE")
+
+
+PICTURE: dict[str, Any] = {"response": {"read": "binary", "output": {"picture": "${body}"}}}
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content", "says"),
+    [
+        ("image/png", b"", "is empty"),
+        ("text/html; charset=utf-8", b"<html>sorry</html>", "text/html where image/* should be"),
+        ("application/xhtml+xml", b"<html>sorry</html>", "should be"),
+        ("application/problem+json", b"{}", "should be"),
+        ("image/svg+xml", b"<svg/>", ""),
+        ("application/octet-stream", b"PNG", ""),
+        ("", b"PNG", ""),
+    ],
+)
+async def test_a_file_is_what_the_schema_says(run: Any, media_type: str, content: bytes, says: str) -> None:
+    """One that has nothing in it, or is a page in the place of a picture, is none."""
+    headers = {"content-type": media_type} if media_type else {}
+    answer = await run(Script(httpx.Response(200, content=content, headers=headers)), PICTURE)
+    assert (answer.reason == "PROVIDER_ANSWER_UNREADABLE") == bool(says)
+    assert says in answer.message
+
+
+@pytest.mark.parametrize("picture", ["data:image/png;base64,", "data:text/html;base64,PGh0bWw+"])
+async def test_a_file_that_a_template_made_is_looked_at_as_well(run: Any, picture: str) -> None:
+    """Its URL says both."""
+    members = {"response": {"output": {"picture": "${body.picture}"}}}
+    assert (await run(Script(said(picture=picture)), members)).reason == "PROVIDER_ANSWER_UNREADABLE"
 
 
 async def test_what_a_provider_says_can_be_written_down(run: Any) -> None:
@@ -511,6 +558,15 @@ async def test_nobody_hears_the_secret(run: Any) -> None:
     ended = await run(Script(said(400, message=f"key {KEY} may not do that")))
     assert KEY not in ended.message + ended.detail
     assert "key *** may not" in ended.message
+
+
+async def test_an_output_does_not_have_the_secret(run: Any) -> None:
+    """An answer may repeat the URL that it was asked by."""
+    auth = {"place": "query", "name": "key", "secret": "key"}
+    text = f"https://api.example.com/v1/tasks?key={KEY}"
+    answer = await run(Script(said(text={"self": text, KEY: [text]})), {"auth": auth})
+    masked = "https://api.example.com/v1/tasks?key=***"
+    assert json.loads(answer.output_json) == {"text": {"self": masked, "***": [masked]}}
 
 
 async def test_without_its_secret_nothing_is_sent(run: Any) -> None:
