@@ -1,6 +1,5 @@
 """What a request must be like before anything is done for it; each refusal names the field."""
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from services.executor.rules.wishes import Settling
 from services.executor.store.queries import Filter, Place
 from services.executor.store.rows import InputFile, Job, StoredFile
 from services.executor.store.submissions import Submission
-from services.runtime import clock, identity, pages, tracing
+from services.runtime import clock, identity, pages, strict_json, tracing
 from services.runtime.errors import Refusal, invalid
 
 ACCOUNT = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
@@ -188,7 +187,7 @@ def _file(file: catalog_pb2.InputFile) -> InputFile:
 
 def _is_object(content: bytes) -> bool:
     try:
-        return isinstance(json.loads(content), dict)
+        return isinstance(strict_json.loads(content), dict)
     except (ValueError, RecursionError):
         return False
 

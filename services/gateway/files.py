@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator
 
-from services.gateway import output_files
+from services.gateway import media_types, output_files
 from services.gateway.bodies import timely, too_large
 from services.gateway.file_rows import UPLOAD_SECONDS, File, FileRows
 from services.gateway.output_files import OutputFiles
@@ -27,7 +27,6 @@ SWEEP_FILES = 100
 NAME_CHARACTERS_MAX = 255
 _BESIDE_OTHERS = "the file beside this account's others"
 _ID = re.compile(r"file_[a-z2-7]{26}", re.ASCII)
-_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}", re.ASCII)
 
 
 class Files:
@@ -54,14 +53,16 @@ class Files:
         RATE_LIMITED where too many uploads are under way, UPSTREAM_UNAVAILABLE while it cannot be stored; then nothing
         is left of it, and whatever `chunks` raises.
         """
-        media_type = _media_type(media_type)
+        known = media_types.read(media_type)
+        if known is None:
+            raise invalid("media_type", media_types.WANTED)
         if len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
             raise invalid("name", f"must be at most {NAME_CHARACTERS_MAX} printable characters")
         with self._one_more(account_id):
             limit, what = min((self._file_bytes_max, "the file"), (await self._rows.room(account_id), _BESIDE_OTHERS))
             if declared_bytes is not None and declared_bytes > limit:
                 raise too_large(what, limit, declared_bytes)
-            file_id = await self._rows.begin(account_id, media_type, name)
+            file_id = await self._rows.begin(account_id, known, name)
             try:
                 return await self._store(account_id, file_id, _bounded(chunks, limit, what))
             except BaseException:
@@ -173,14 +174,6 @@ class Files:
 def _not_found(file_id: str) -> Refusal:
     told = file_id[:64]
     return Refusal("FILE_NOT_FOUND", f"there is no file {told!r}, or no longer", {"file_id": told})
-
-
-def _media_type(text: str) -> str:
-    """A media type without parameters; `application/octet-stream` where none is given."""
-    media_type = text.partition(";")[0].strip().lower() or "application/octet-stream"
-    if not _MEDIA_TYPE.fullmatch(media_type):
-        raise invalid("media_type", "must be a media type such as application/pdf")
-    return media_type
 
 
 async def _bounded(chunks: AsyncIterator[bytes], limit: int, what: str) -> AsyncIterator[bytes]:

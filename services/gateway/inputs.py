@@ -15,6 +15,7 @@ import msgspec
 import rfc8785
 from scrip.catalog.v1.catalog_pb2 import InputFile
 
+from services.gateway import media_types
 from services.gateway.bodies import too_large
 from services.gateway.file_rows import File
 from services.runtime.errors import Refusal, Violation, invalid
@@ -113,7 +114,7 @@ async def _parts(parts: Sequence[InputFile], uploaded: Uploaded) -> list[InputFi
     return [
         stored(part.property, known[part.file_id])
         if part.file_id
-        else InputFile(property=part.property, media_type=part.media_type, data=part.data)
+        else InputFile(property=part.property, media_type=media_type_of(part.property, part.media_type), data=part.data)
         for part in parts
     ]
 
@@ -170,6 +171,7 @@ def _file(name: str, url: str) -> InputFile:
     """The file of a `data:` URL (RFC 2397); its media type without parameters."""
     header, comma, text = url[len("data:") :].partition(",")
     media_type, *parameters = (part.strip().lower() for part in header.split(";"))
+    media_type = media_type_of(name, media_type or "text/plain")
     pointer = _pointer(name)
     if not comma:
         raise _invalid(pointer, "is not a data: URL: it has no comma", "format")
@@ -179,7 +181,15 @@ def _file(name: str, url: str) -> InputFile:
             data = base64.b64decode(data, validate=True)
     except (ValueError, binascii.Error):
         raise _invalid(pointer, "is not a data: URL: its data are not what its header says", "format") from None
-    return InputFile(property=name, media_type=media_type or "text/plain", data=data)
+    return InputFile(property=name, media_type=media_type, data=data)
+
+
+def media_type_of(name: str, text: str) -> str:
+    """The media type of the file of a property; raises INPUT_INVALID, which names that."""
+    media_type = media_types.read(text)
+    if media_type is None:
+        raise _invalid(_pointer(name)[:64], f"has a file whose media type is none: it {media_types.WANTED}", "format")
+    return media_type
 
 
 def _pointer(name: str) -> str:

@@ -83,6 +83,7 @@ class Reading:
         """A file of the form. One that is small goes the way of a `data:` URL, any other is stored as it comes."""
         if part.name not in await self._copies.file_properties(tool):
             raise inputs.not_taken(part.name)
+        media_type = inputs.media_type_of(part.name, part.media_type)
         inline_max = min(inputs.FILE_BYTES_MAX, inputs.FILES_BYTES_MAX - sum(len(other.data) for other in others))
         begun: list[bytes] = []
         size = 0
@@ -91,9 +92,9 @@ class Reading:
             size += len(chunk)
             if size > inline_max:
                 rest = _continued(begun, part.content)
-                file = await self._files.take(account_id, part.media_type, part.file_name, rest)
+                file = await self._files.take(account_id, media_type, part.file_name, rest)
                 return inputs.stored(part.name, file)
-        return InputFile(property=part.name, media_type=part.media_type.lower(), data=b"".join(begun))
+        return InputFile(property=part.name, media_type=media_type, data=b"".join(begun))
 
 
 async def _gathered(chunks: AsyncIterator[bytes], bytes_max: int, what: str) -> bytes:

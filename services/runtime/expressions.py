@@ -7,13 +7,15 @@ projections pass over what is missing, and a sum of nothing is 0).
 """
 
 import functools
-import json
 import re
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import jmespath
 from jmespath import exceptions, functions
+
+from services.runtime import strict_json
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 KEPT_MAX = 4_096
@@ -42,7 +44,7 @@ class _Functions(functions.Functions):
     @functions.signature({"types": ["string"]})
     def _func_parse_json(self, text: str) -> Any:
         try:
-            return json.loads(text)
+            return strict_json.loads(text.encode(errors="surrogatepass"))
         except ValueError:
             return None
 
@@ -58,11 +60,14 @@ class _Functions(functions.Functions):
     def _func_sum_of(self, items: list[Any], member: str) -> float | None:
         found = [item.get(member) if isinstance(item, dict) else None for item in items]
         numbers = [value for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
-        return sum(numbers) if len(numbers) == len(found) else None
+        if len(numbers) < len(found):
+            return None
+        # Of fractions as they are written, not as floats hold them: 0.1 and 0.2 are 0.3.
+        return float(sum(map(_exact, numbers))) if any(isinstance(one, float) for one in numbers) else sum(numbers)
 
     @functions.signature({"types": ["number"]}, {"types": ["number"]})
     def _func_divide(self, number: float, by: float) -> float | None:
-        return number / by if by else None
+        return float(_exact(number) / _exact(by)) if by else None
 
     @functions.signature({"types": []}, {"types": []})
     def _func_default(self, value: Any, other: Any) -> Any:
@@ -121,8 +126,12 @@ def evaluate(text: str, context: Any) -> Any:
     """What an expression finds among plain JSON values, None where it finds nothing; raises ExpressionError."""
     try:
         return compiled(text).search(context, options=_OPTIONS)
-    except (exceptions.JMESPathError, TypeError, ValueError, RecursionError) as error:
+    except (exceptions.JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ExpressionError(f"`{text}` does not fit: {_line(error)}") from error
+
+
+def _exact(number: float) -> Decimal:
+    return Decimal(repr(number))
 
 
 def _line(error: Exception) -> str:

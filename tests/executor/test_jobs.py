@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from services.executor.providers.circuit import PAUSE_MOST_SECONDS
+from services.executor.rules import endings
 from services.executor.rules.jobs import (
     ENDED,
     LEASE_EXPIRED,
     NO_ANSWER,
+    NO_REPORT,
     TRANSITIONS,
     WORKER_CRASHED,
     Charge,
@@ -173,3 +176,12 @@ def test_a_lost_attempt_is_repeated_only_where_that_is_safe(
     assert (step.after, step.reason, step.cause) == (after, reason, loss.cause)
     assert step.is_loss
     assert step.cost.charge == 0
+
+
+@pytest.mark.parametrize(("attempts", "behind"), [(1, False), (2, False), (3, True), (50, True)])
+def test_a_job_that_its_provider_never_answers_lets_others_ask_before_it(attempts: int, behind: bool) -> None:
+    """It waits for longer than the provider is left alone, so that another one is the probe."""
+    step = endings.provider_down(("j", 1), attempts, NO_REPORT)
+    assert (step.after, step.cost.charge) == (State.QUEUED, 0)
+    assert (step.delay_seconds > PAUSE_MOST_SECONDS) is behind
+    assert step.delay_seconds == 0 or behind

@@ -38,6 +38,15 @@ def test_files_are_where_the_schema_says(schema: Any, places: list[Any]) -> None
     assert list(places_of(json.dumps(schema).encode())) == places
 
 
+def test_places_know_what_their_files_are() -> None:
+    """Where one may be this or that, nothing is known of it."""
+    picture = FILE | {"contentMediaType": "image/png"}
+    either = {"anyOf": [picture, FILE | {"contentMediaType": "text/plain"}]}
+    unnamed = {"type": "string", "format": "scrip-file"}
+    schema = {"properties": {"a": picture, "b": unnamed, "c": either}}
+    assert places_of(json.dumps(schema).encode()) == {("a",): "image/png", ("b",): "", ("c",): ""}
+
+
 def test_a_large_file_leaves_the_output() -> None:
     """In its place is its id; what is small or no file stays, and what was given is as it was."""
     given = {"images": [url(LARGE), url(SMALL)], "text": url(LARGE), "a": {"b/c": [{"d": url(LARGE, "audio/wav")}]}}

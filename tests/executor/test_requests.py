@@ -87,6 +87,8 @@ def test_times_and_priority_are_taken_as_they_are_meant() -> None:
         (Settle(state=SUCCEEDED, reason="x", units={"second": -1}), "units"),
         (Settle(state=SUCCEEDED, reason="x", units={"second": 2**53}), "units"),
         (Settle(state=SUCCEEDED, reason="x", output_json=b"[1]"), "output_json"),
+        (Settle(state=SUCCEEDED, reason="x", output_json=b'{"a": NaN}'), "output_json"),
+        (Settle(state=SUCCEEDED, reason="x", output_json=b'{"a": 1e999}'), "output_json"),
         (Settle(state=FAILED, reason="x", output_json=b"{}"), "output_json"),
     ],
 )

@@ -169,6 +169,8 @@ FORMS = [
         "REQUEST_INVALID",
         "labels",
     ),
+    ("a media type that is none", {"pdf": ("x", b"x", "pdf")}, {}, 422, "INPUT_INVALID", "/pdf"),
+    ("the same of a large one", {"pdf": ("x", bytes(2 << 20), "a/\u00e9")}, {}, 422, "INPUT_INVALID", "/pdf"),
     ("unknown field", A_PDF, {"nope": "1"}, 400, "REQUEST_INVALID", "nope"),
 ]
 

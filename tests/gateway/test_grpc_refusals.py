@@ -57,6 +57,11 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
         "INPUT_INVALID",
         "/x",
     ),
+    "a file whose media type is none": (
+        {"tool": "pdf-to-text", "files": [catalog_pb2.InputFile(property="pdf", media_type="a/\u00e9", data=b"x")]},
+        "INPUT_INVALID",
+        "/pdf",
+    ),
     "a long reference": ({"reference": "x" * 129}, "REQUEST_INVALID", "reference"),
     "a reference with a line break": ({"reference": "a\nb"}, "REQUEST_INVALID", "reference"),
     "nine labels": ({"labels": {str(n): "" for n in range(9)}}, "REQUEST_INVALID", "labels"),

@@ -76,6 +76,10 @@ async def test_data_urls_are_read(text: str, media_type: str, data: bytes) -> No
     [
         ("file", "data:", "/file"),
         ("file", "data:image/png;base64", "/file"),
+        ("file", "data:audio/\u00e9;base64,YQ==", "/file"),
+        ("file", "data:png,a", "/file"),
+        ("file", "data:a/b c,a", "/file"),
+        ("file", "data:a/b\r\nx: y,a", "/file"),
         ("file", "data:image/png;base64,Y", "/file"),
         ("file", "data:image/png;base64,Y Q=", "/file"),
         ("file", "data:image/png;base64,ä", "/file"),

@@ -9,13 +9,15 @@ from typing import Any
 from services.executor.providers.begun import Begun
 from services.executor.providers.course import Course
 from services.executor.providers.errors import Failure
-from services.executor.providers.files import File, content_of, plain
+from services.executor.providers.files import File, check_files, content_of, plain
 from services.executor.providers.health import Visit, alone
 from services.executor.providers.metering import Meter
 from services.executor.providers.plan import HttpPlan
+from services.executor.providers.secrets import masked
+from services.executor.providers.sendable import UnsendableError
 from services.executor.providers.streams import UnreadableError
-from services.executor.rules.answers import Answer, ToolAnswer
-from services.executor.rules.output_files import OutputTooLargeError, Place, check_json, split
+from services.executor.rules.answers import Answer, ToolAnswer, whole_units
+from services.executor.rules.output_files import OutputTooLargeError, Places, check_json, split
 from services.runtime import templates
 from services.runtime.expressions import ExpressionError, evaluate
 from services.runtime.templates import ABSENT
@@ -44,7 +46,7 @@ class ProviderCall:
     until: float = math.inf
     """When the time of the call is over, on the monotonic clock."""
     job_id: str = ""
-    file_places: tuple[Place, ...] = ()
+    file_places: Places = field(default_factory=dict)
     """Where an output has files."""
 
     @property
@@ -55,8 +57,9 @@ class ProviderCall:
         return self.course.meter
 
 
-def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
-    """The output that the last answer makes; raises UnreadableError, ExpressionError where it makes none.
+def output_of(call: ProviderCall, context: dict[str, Any], secret: str) -> ToolAnswer:
+    """The output that the last answer makes, without the secret; raises UnreadableError, ExpressionError where it makes
+    none.
 
     Its files may have megabytes: to be called on a thread.
     """
@@ -64,15 +67,16 @@ def output_of(call: ProviderCall, context: dict[str, Any]) -> ToolAnswer:
     if output is ABSENT or not isinstance(output, dict):
         raise UnreadableError("the provider's answer has no output")
     try:
+        check_files(output, call.file_places)
         output, files = split(output, call.file_places, call.job_id, content_of)
-        output = plain(output, "data_url")
+        output = masked(plain(output, "data_url"), secret)
         if problem := call.misfit(output):
             raise UnreadableError(f"the provider's answer does not fit the tool: {problem}")
-        encoded = check_json(json.dumps(output, ensure_ascii=False, separators=(",", ":")).encode())
+        encoded = check_json(json.dumps(output, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
     except OutputTooLargeError as error:
         return ToolAnswer(Answer.TOO_LARGE, message=str(error))
-    except UnicodeEncodeError as error:
-        raise UnreadableError("the provider's answer has text that is no Unicode") from error
+    except ValueError as error:
+        raise UnreadableError("the provider's answer has text or a number that JSON does not have") from error
     context["output"] = output
     return ToolAnswer(Answer.OUTPUT, encoded, files)
 
@@ -104,9 +108,10 @@ def told_units(measures: Mapping[str, str], context: Mapping[str, Any]) -> dict[
                 found = float(found)
             except ValueError:
                 found = None
-        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < 2**53:
+        units = whole_units(found)
+        if units is None:
             raise UnreadableError(f"the provider did not say how many {unit or 'unit'}s it used")
-        used[unit] = math.ceil(found)
+        used[unit] = units
     return used
 
 
@@ -129,6 +134,14 @@ def told(failure: Failure, status: int) -> ToolAnswer:
             return failed("PROVIDER_UNAVAILABLE", "the provider is busy or down; try again later", detail)
         case _:
             return failed("PROVIDER_FAILED", f"the provider failed on this{said}", detail)
+
+
+def unsendable(error: UnsendableError) -> ToolAnswer:
+    """A request for work that could not be sent, so that nothing was done."""
+    if error.of_input:
+        message = f"the provider cannot be asked for this: {error}"
+        return ToolAnswer(Answer.REJECTED, message=message, worked=False)
+    return failed("TOOL_FAILED", "the tool cannot ask its provider for this", str(error), worked=False)
 
 
 def failed(reason: str, message: str, detail: str, *, worked: bool = True) -> ToolAnswer:

@@ -3,7 +3,7 @@ secrets."""
 
 from dataclasses import replace
 
-from services.executor.providers.answers import ProviderCall, failed
+from services.executor.providers.answers import ProviderCall, failed, unsendable
 from services.executor.providers.client import Client, NotSentError, TooLargeError
 from services.executor.providers.conversation import Conversation, EndedError
 from services.executor.providers.hooks import Hooks
@@ -11,6 +11,7 @@ from services.executor.providers.hosts import ForbiddenHostError
 from services.executor.providers.inspections import Inspection, Sight, UnseenError
 from services.executor.providers.plan import InspectPlan
 from services.executor.providers.secrets import MissingSecretError, Secrets, mask
+from services.executor.providers.sendable import UnsendableError
 from services.executor.providers.streaming import StreamCutError
 from services.executor.providers.streams import UnreadableError
 from services.executor.rules.answers import DETAIL_CHARACTERS_MAX, Answer, ToolAnswer, printable
@@ -62,6 +63,8 @@ async def _told(conversation: Conversation, call: ProviderCall, secret: str) -> 
         answer = await conversation.answer()
     except EndedError as ended:
         answer = ended.answer
+    except UnsendableError as error:
+        answer = unsendable(error)
     except NotSentError as error:
         answer = failed("PROVIDER_UNAVAILABLE", "the provider cannot be reached", str(error), worked=False)
     except (UnreadableError, TooLargeError, ForbiddenHostError) as error:

@@ -12,6 +12,7 @@ from services.executor.providers.hosts import ForbiddenHostError, check_host
 from services.executor.providers.plan import HttpPlan, RequestPlan, hosts_of
 from services.executor.providers.requests import Request, rendered, signed
 from services.executor.providers.secrets import MissingSecretError, Secrets
+from services.executor.providers.sendable import UnsendableError
 from services.executor.providers.streams import UnreadableError
 from services.runtime import logs
 from services.runtime.expressions import ExpressionError
@@ -22,7 +23,10 @@ SENDS_MAX = 3
 PAUSE_SECONDS = 1.0
 # All of it, for one work.
 CANCEL_SECONDS = 10.0
-_HOPELESS = (ExpressionError, ForbiddenHostError, MissingSecretError, TooLargeError, UnreadableError, TimeoutError)
+_HOPELESS = (
+    ExpressionError, ForbiddenHostError, MissingSecretError, TooLargeError, UnreadableError, UnsendableError,
+    TimeoutError,
+)  # fmt: skip
 # At once; what comes on top runs out at the provider by itself.
 CANCELS_MAX = 64
 

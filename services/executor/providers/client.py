@@ -12,6 +12,7 @@ from services.executor.providers.decoding import ACCEPTED, Decoder
 from services.executor.providers.files import File
 from services.executor.providers.requests import Request
 from services.executor.providers.responses import Response
+from services.executor.providers.sendable import UnsendableError
 
 CONNECT_SECONDS = 10.0
 # What one answer may have: the files of an output in base64, and a little around them.
@@ -19,6 +20,8 @@ RESPONSE_BYTES_MAX = 44 * 1024 * 1024
 CONNECTIONS_MAX = 256
 # How long a connection on which something can be asked again may be silent.
 READ_SECONDS = 30.0
+# What is wrong with a request itself, and never left; of a shared connection these may also say that it broke.
+_UNSENDABLE = (httpx.LocalProtocolError, httpx.InvalidURL, UnicodeError)
 # httpx lets the latter two of a shared connection that broke under a request through as they are.
 _BROKEN = (httpx.HTTPError, h2.exceptions.H2Error, KeyError)
 USER_AGENT = "scrip/0.1"
@@ -52,25 +55,31 @@ class Client:
         await self._looking.aclose()
 
     async def send(self, request: Request) -> Response:
-        """The answer to a request for work; raises NotSentError, NoAnswerError or TooLargeError."""
-        url, _ = hosts.redirected(request.target, self._bases)
-        return await _exchange(self._asking, _built(self._asking, request, url))
+        """The answer to a request for work; raises UnsendableError, NotSentError, NoAnswerError or TooLargeError."""
+        async with self.opened(request) as incoming:
+            return await incoming.whole()
 
     async def look(self, request: Request) -> Response:
         """The answer to a request that does nothing twice; raises the same."""
-        url, _ = hosts.redirected(request.target, self._bases)
-        return await _exchange(self._looking, _built(self._looking, request, url))
+        return await _exchange(self._looking, self._built(self._looking, request))
 
     def opened(self, request: Request) -> contextlib.AbstractAsyncContextManager["Incoming"]:
-        """The answer to a request as soon as its head is there; raises NotSentError, NoAnswerError."""
-        url, _ = hosts.redirected(request.target, self._bases)
-        return _opened(self._asking, _built(self._asking, request, url))
+        """The answer to a request for work as soon as its head is there; raises UnsendableError, NotSentError,
+        NoAnswerError."""
+        return _opened(self._asking, self._built(self._asking, request), _UNSENDABLE)
 
     async def fetch(self, url: str) -> Response:
         """What a URL that a provider gave leads to; the caller checked its host. Raises ForbiddenHostError as well."""
+        try:
+            request = await self._fetching(url)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise hosts.ForbiddenHostError("the provider gave a URL that is none") from error
+        return await _exchange(self._looking, request)
+
+    async def _fetching(self, url: str) -> httpx.Request:
         target, is_elsewhere = hosts.redirected(url, self._bases)
         if is_elsewhere:
-            return await _exchange(self._looking, self._looking.build_request("GET", target))
+            return self._looking.build_request("GET", target)
         host = hosts.host_of(url)
         try:
             address = await hosts.public_address(host)
@@ -78,8 +87,15 @@ class Client:
             raise NotSentError(f"{host} was not found") from error
         # To the address that was looked at, whatever the name stands for a moment later.
         pinned = httpx.URL(url).copy_with(host=address)
-        request = self._looking.build_request("GET", pinned, headers={"host": host}, extensions={"sni_hostname": host})
-        return await _exchange(self._looking, request)
+        return self._looking.build_request("GET", pinned, headers={"host": host}, extensions={"sni_hostname": host})
+
+    def _built(self, http: httpx.AsyncClient, request: Request) -> httpx.Request:
+        """The request as it is sent, to where the operator wants it; raises UnsendableError."""
+        try:
+            url, _ = hosts.redirected(request.target, self._bases)
+            return _request(http, request, url)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise UnsendableError(type(error).__name__) from error
 
 
 def _http(transport: httpx.AsyncBaseTransport | None, timeout: httpx.Timeout, *, http2: bool) -> httpx.AsyncClient:
@@ -94,7 +110,7 @@ def _http(transport: httpx.AsyncBaseTransport | None, timeout: httpx.Timeout, *,
     )
 
 
-def _built(http: httpx.AsyncClient, request: Request, url: str) -> httpx.Request:
+def _request(http: httpx.AsyncClient, request: Request, url: str) -> httpx.Request:
     headers = dict(request.headers)
     if request.parts is None:
         return http.build_request(request.method, url, headers=headers, content=request.content or None)
@@ -112,9 +128,13 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request) -> Response
 
 
 @contextlib.asynccontextmanager
-async def _opened(http: httpx.AsyncClient, request: httpx.Request) -> AsyncIterator["Incoming"]:
+async def _opened(
+    http: httpx.AsyncClient, request: httpx.Request, unsendable: tuple[type[Exception], ...] = ()
+) -> AsyncIterator["Incoming"]:
     try:
         response = await http.send(request, stream=True)
+    except unsendable as error:
+        raise UnsendableError(type(error).__name__) from error
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
         raise NotSentError(f"{request.url.host}: {type(error).__name__}") from error
     except _BROKEN as error:

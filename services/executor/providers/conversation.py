@@ -24,7 +24,9 @@ from services.executor.providers.pauses import backoff, retry_after
 from services.executor.providers.plan import PollPlan, RequestPlan, hosts_of
 from services.executor.providers.requests import Request, rendered, signed
 from services.executor.providers.responses import Response, body_of
+from services.executor.providers.sendable import UnsendableError
 from services.executor.providers.streaming import StreamCutError
+from services.executor.providers.streams import UnreadableError
 from services.executor.rules.answers import Answer, ToolAnswer
 from services.runtime import clock
 from services.runtime.expressions import ExpressionError, evaluate
@@ -93,7 +95,7 @@ class Conversation:
         for name, expression in plan.response.fetch.items():
             found = evaluate(expression, context)
             context["files"][name] = await downloaded(self._client, name, found, hosts_of(plan))
-        answer = await asyncio.to_thread(output_of, self._call, context)
+        answer = await asyncio.to_thread(output_of, self._call, context, self._secret)
         if answer.answer is Answer.OUTPUT and self._call.units:
             units, self.usage = used(self._call, context)
             return replace(answer, units=units)
@@ -178,10 +180,13 @@ class Conversation:
     async def _look(self, plan: RequestPlan, read: str) -> None:
         """Asks about work that is under way, or for its result. The provider bills it, so what may be over later is
         waited out, as long as the call may take."""
-        request = rendered(plan, self._context)
-        # The provider may have given the URL, and the secret goes with it.
-        check_host(request.url, hosts_of(self._plan))
-        request = signed(request, self._plan.auth, self._secret)
+        try:
+            request = rendered(plan, self._context)
+            # The provider may have given the URL, and the secret goes with it.
+            check_host(request.url, hosts_of(self._plan))
+            request = signed(request, self._plan.auth, self._secret)
+        except UnsendableError as error:
+            raise UnreadableError(f"what the provider answered cannot be asked about: {error}") from error
         for count in itertools.count(1):
             pause = backoff(count)
             try:

@@ -35,18 +35,21 @@ class Failure:
 
 def failure_of(status: int, context: Mapping[str, Any], rules: Sequence[ErrorRule]) -> Failure | None:
     """What an answer says went wrong; None for one that is no error, which a redirect is: nothing is where it was asked
-    for. Raises ExpressionError."""
+    for. Where a rule of the manifest says that it is to be tried again, nothing was done, whatever its status. Raises
+    ExpressionError."""
     for rule in rules:
         if evaluate(rule.when, context):
             said = evaluate(rule.message, context) if rule.message else None
-            return _failure(rule.means, _text(said) or said_by(context), status)
+            nothing_done = rule.means == "retry" or _says_nothing_done(status, rule.means)
+            return Failure(rule.means, _text(said) or said_by(context), nothing_done)
     if 200 <= status < 300:
         return None
-    return _failure(_means(status), said_by(context), status)
+    means = _means(status)
+    return Failure(means, said_by(context), _says_nothing_done(status, means))
 
 
-def _failure(means: str, message: str, status: int) -> Failure:
-    return Failure(means, message, status in _NOTHING_DONE or means in ("quota", "key"))
+def _says_nothing_done(status: int, means: str) -> bool:
+    return status in _NOTHING_DONE or means in ("quota", "key")
 
 
 def is_transient(status: int) -> bool:

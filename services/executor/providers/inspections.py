@@ -12,6 +12,7 @@ from services.executor.providers.conversation import Conversation, EndedError
 from services.executor.providers.hooks import Hooks
 from services.executor.providers.plan import InspectPlan
 from services.executor.providers.requests import rendered, signed
+from services.executor.providers.sendable import UnsendableError
 from services.executor.providers.streams import UnreadableError
 from services.executor.rules.answers import ToolAnswer
 from services.runtime.expressions import ExpressionError, evaluate
@@ -74,7 +75,7 @@ class Inspection(Conversation):
                 return Sight.UNTOLD
             self._context["body"] = found
             return Sight.UNDER_WAY if self._holds(self._inspect.under_way) else None
-        except (NotSentError, NoAnswerError, TooLargeError, UnreadableError, ExpressionError):
+        except (UnsendableError, NotSentError, NoAnswerError, TooLargeError, UnreadableError, ExpressionError):
             return Sight.UNTOLD
 
     def _holds(self, expression: str) -> bool:

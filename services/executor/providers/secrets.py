@@ -6,6 +6,7 @@ Values stay in this process. Whatever text leaves a call is passed through `mask
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 MASK = "***"
 # A shorter value would mask half of every text.
@@ -61,8 +62,10 @@ class Secrets:
 
 
 def mask(text: str, secret: str) -> str:
-    """The text without the secret."""
-    return text.replace(secret, MASK) if len(secret) >= MASKED_CHARACTERS_LEAST else text
+    """The text without the secret, also as it stands in a URL."""
+    if len(secret) < MASKED_CHARACTERS_LEAST:
+        return text
+    return text.replace(secret, MASK).replace(quote(secret, safe=""), MASK)
 
 
 def masked(value: Any, secret: str) -> Any:

@@ -4,10 +4,11 @@ Lines are looked for among bytes: neither of their ends is part of a longer UTF-
 takes for the end of a line may stand in a JSON string.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any
+
+from services.runtime import strict_json
 
 EVENTS_MAX = 100_000
 # Objects and arrays of one answer; each takes some thirty times the memory that its text does.
@@ -28,7 +29,7 @@ def json_of(content: bytes) -> Any:
     if content.count(b"{") + content.count(b"[") > CONTAINERS_MAX:
         raise UnreadableError(f"the answer has more than {CONTAINERS_MAX:,} objects and arrays")
     try:
-        return json.loads(content)
+        return strict_json.loads(content)
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"the answer is no JSON ({len(content)} bytes)") from error
 

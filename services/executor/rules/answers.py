@@ -1,12 +1,17 @@
 """What comes of a call, of a handler or of a provider."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from services.executor.rules.output_files import OutputFile
 
 MESSAGE_CHARACTERS_MAX = 500
 DETAIL_CHARACTERS_MAX = 8_000
+UNITS_MAX = 2**53 - 1
+# What floats add to a sum that was a whole number is no unit.
+_UNIT_PLACES = 9
 
 
 class Answer(StrEnum):
@@ -37,6 +42,13 @@ class ToolAnswer:
     """For the log: what was raised, and where."""
     worked: bool = True
     """Whether work may have been done; what was not done costs nothing, whatever the tool's rules."""
+
+
+def whole_units(found: Any) -> int | None:
+    """A number of units, begun ones whole; None for what is none."""
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= UNITS_MAX:
+        return None
+    return math.ceil(round(found, _UNIT_PLACES))
 
 
 def printable(text: str, characters_max: int = MESSAGE_CHARACTERS_MAX) -> str:

@@ -1,5 +1,6 @@
 """What a step of a job becomes after whatever happened to its call; pure."""
 
+from services.executor.providers.circuit import PAUSE_MOST_SECONDS
 from services.executor.providers.course import Course
 from services.executor.rules.answers import Answer, ToolAnswer
 from services.executor.rules.jobs import (
@@ -25,6 +26,10 @@ NOT_CALLED = "NOT_CALLED"
 PROVIDER_DOWN = "PROVIDER_DOWN"
 DEADLINE_PASSED = "DEADLINE_PASSED"
 NOTHING_DONE = frozenset({NOT_CALLED, PROVIDER_DOWN})
+# A job that its provider never answers, though it does others, must not be for ever the one that asks whether it is
+# back: after so many attempts it lets others ask before it.
+FIRST_ATTEMPTS = 3
+BEHIND_SECONDS = 1.5 * PAUSE_MOST_SECONDS
 
 
 def not_run(key: Key, terms: Terms, reason: str, message: str) -> Transition:
@@ -50,9 +55,10 @@ def not_called(key: Key) -> Transition:
     return Transition(*key, State.RUNNING, State.QUEUED, NOT_CALLED)
 
 
-def provider_down(key: Key, report: ProviderReport) -> Transition:
+def provider_down(key: Key, attempts: int, report: ProviderReport) -> Transition:
     """The provider did nothing, and is down: the job waits for it."""
-    return Transition(*key, State.RUNNING, State.QUEUED, PROVIDER_DOWN, report=report)
+    delay = 0 if attempts < FIRST_ATTEMPTS else BEHIND_SECONDS
+    return Transition(*key, State.RUNNING, State.QUEUED, PROVIDER_DOWN, delay_seconds=delay, report=report)
 
 
 def answered(

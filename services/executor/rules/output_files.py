@@ -9,7 +9,7 @@ import hashlib
 import json
 import mimetypes
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -30,6 +30,8 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_
 EACH = None
 Place = tuple[str | None, ...]
 """Where files stand: names of members, one within the other; EACH is every item of an array or member of an object."""
+Places = Mapping[Place, str]
+"""Where an output has files, and their media type as the schema says it; empty where it does not."""
 Content = tuple[str, bytes]
 """Media type and content of a file."""
 
@@ -55,16 +57,20 @@ def is_file_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def places_of(output_schema_json: bytes) -> tuple[Place, ...]:
+def places_of(output_schema_json: bytes) -> Places:
     """Where an output of this JSON Schema has files; nowhere that a `$ref` leads to."""
-    return tuple(dict.fromkeys(_places(json.loads(output_schema_json or b"true"), ())))
+    found: dict[Place, str] = {}
+    for place, media_type in _places(json.loads(output_schema_json or b"true"), ()):
+        # Of one that may be this or that nothing is known.
+        found[place] = media_type if found.get(place, media_type) == media_type else ""
+    return found
 
 
-def _places(schema: Any, at: Place) -> Iterator[Place]:
+def _places(schema: Any, at: Place) -> Iterator[tuple[Place, str]]:
     if not isinstance(schema, dict):
         return
     if schema.get("format") == FILE_FORMAT:
-        yield at
+        yield at, str(schema.get("contentMediaType", ""))
     properties = schema.get("properties")
     for name, one in properties.items() if isinstance(properties, dict) else ():
         yield from _places(one, (*at, name))
@@ -103,7 +109,7 @@ def _decoded(text: str) -> bytes:
 
 
 def split(
-    output: Any, places: Sequence[Place], job_id: str, content_of: Callable[[Any], Content | None] = of_data_url
+    output: Any, places: Iterable[Place], job_id: str, content_of: Callable[[Any], Content | None] = of_data_url
 ) -> tuple[Any, tuple[OutputFile, ...]]:
     """The output with an id in the place of each large file, and these files. What it is given stays as it is.
 
@@ -136,6 +142,20 @@ def check_json(encoded: bytes) -> bytes:
             f"the output has {len(encoded):,} bytes; at most {JSON_BYTES_MAX:,} can be handed out"
         )
     return encoded
+
+
+def standing_at(value: Any, place: Place) -> Iterator[Any]:
+    """What stands at a place, which may be several."""
+    if not place:
+        yield value
+        return
+    name, rest = place[0], place[1:]
+    if isinstance(value, dict):
+        found = value.values() if name is EACH else [value[name]] if name in value else []
+    else:
+        found = value if isinstance(value, list) and name is EACH else []
+    for one in found:
+        yield from standing_at(one, rest)
 
 
 def _replaced(value: Any, place: Place, pointer: str, take: Callable[[Any, str], Any]) -> Any:

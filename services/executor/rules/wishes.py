@@ -1,7 +1,7 @@
 """What may be wished of a job as it stands: that it is canceled, or settled by an operator. Pure."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from services.executor import mapping
@@ -96,7 +96,7 @@ def settle(standing: Standing, settling: Settling) -> Transition | None:
     raise _ended(job, f"job {job.job_id} was settled otherwise: it has {job.state}, as an operator said")
 
 
-def with_files(settling: Settling, places: Sequence[Place]) -> Settling:
+def with_files(settling: Settling, places: Iterable[Place]) -> Settling:
     """With its output as its tool would have given it, which has files in these places: large ones are beside it."""
     output, files = split(json.loads(settling.output_json), places, settling.job_id)
     if not files:

@@ -65,7 +65,7 @@ class Calls:
             self._runner.stop_work(spec, course)
             return endings.canceled(held.key, held.terms, _ms_since(called_at), course)
         except ProviderDownError:
-            return endings.provider_down(held.key, course.report)
+            return endings.provider_down(held.key, job.attempts, course.report)
         except CallTimedOutError:
             self._runner.stop_work(spec, course)
             return _timed_out(held, called_at)

@@ -14,7 +14,7 @@ from services.executor.providers.metering import Counted, Meter
 from services.executor.providers.plan import HttpPlan, plan_of
 from services.executor.providers.secrets import Secrets
 from services.executor.rules.jobs import Retry, Terms
-from services.executor.rules.output_files import Place, places_of
+from services.executor.rules.output_files import Places, places_of
 from services.executor.running.output_schema import misfit_of
 from services.executor.running.worker import HANDLERS
 from services.runtime import clock
@@ -56,7 +56,7 @@ class RunSpec:
     """By unit: what of it can be counted while a provider's answer comes."""
     cache_seconds: float = 0
     """How long an output may be given again; 0: never."""
-    file_places: tuple[Place, ...] = ()
+    file_places: Places = field(default_factory=dict)
     """Where an output has files."""
 
     def meter(self, input_json: bytes, terms: Terms) -> Meter | None:

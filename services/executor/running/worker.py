@@ -8,7 +8,6 @@ exception.
 import ctypes
 import importlib
 import json
-import math
 import os
 import resource
 import signal
@@ -19,8 +18,8 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.executor.rules.answers import DETAIL_CHARACTERS_MAX, Answer, ToolAnswer, printable
-from services.executor.rules.output_files import OutputTooLargeError, Place, check_json, split
+from services.executor.rules.answers import DETAIL_CHARACTERS_MAX, Answer, ToolAnswer, printable, whole_units
+from services.executor.rules.output_files import OutputTooLargeError, Places, check_json, split
 
 HANDLERS = "services.executor.handlers"
 PR_SET_PDEATHSIG = 1
@@ -39,7 +38,7 @@ class ToolCall:
     units: dict[str, str] = field(default_factory=dict)
     """By unit: JSON pointer to how many were used, in the output."""
     job_id: str = ""
-    file_places: tuple[Place, ...] = ()
+    file_places: Places = field(default_factory=dict)
     """Where the output has files."""
 
 
@@ -97,11 +96,11 @@ def _output(output: Any, call: ToolCall) -> ToolAnswer:
     units = {}
     for unit, pointer in call.units.items():
         found = _at(output, pointer)
-        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < 2**53:
+        used = whole_units(found)
+        if used is None:
             detail = f"{pointer} of the output is {found!r:.100}"
             return ToolAnswer(Answer.FAILED, message="the tool did not say what it used", detail=detail)
-        # Started units count.
-        units[unit] = math.ceil(found)
+        units[unit] = used
     return ToolAnswer(Answer.OUTPUT, encoded, files, units or None)
 
 

@@ -108,7 +108,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             keep=script.keep,
             visit=visit,
             job_id="job_1",
-            file_places=(("picture",), ("pictures", EACH)),
+            file_places={("picture",): "image/*", ("pictures", EACH): "image/png"},
         )
         call.course.meter = meter
         try:
@@ -260,13 +260,60 @@ async def test_what_may_have_been_done_before_is_not_forgotten(run: Any) -> None
 
 @pytest.mark.parametrize(
     "content",
-    [b'{"text": "x\\ud800y"}', b"[" * 200_000, b'{"text": [' + b"{}," * 600_000 + b"{}]}"],
-    ids=["half a pair", "deep", "many objects"],
+    [
+        b'{"text": "x\\ud800y"}',
+        b"[" * 200_000,
+        b'{"text": [' + b"{}," * 600_000 + b"{}]}",
+        b'{"text": NaN}',
+        b'{"text": "x", "beside": -Infinity}',
+        b'{"text": 1e999}',
+        b'{"text": ' + b"9" * 400 + b".5}",
+        b'{"text": ' + b"9" * 101 + b"}",
+        b'{"text": ' + b"9" * 5_000 + b"}",
+    ],
+    ids=["half a pair", "deep", "many objects", "nan", "infinity", "1e999", "large", "long", "very long"],
 )
 async def test_what_cannot_be_read_is_no_output(run: Any, content: bytes) -> None:
     """Whatever is in it."""
     answer = await run(Script(httpx.Response(200, content=content)))
     assert (answer.answer, answer.reason) == (Answer.FAILED, "PROVIDER_ANSWER_UNREADABLE")
+
+
+async def test_a_number_of_a_header_may_be_none(run: Any) -> None:
+    """No JSON is read there."""
+    response = {"output": {"seed": "${to_number(headers.seed)}"}}
+    answer = await run(Script(httpx.Response(200, headers={"seed": "nan"})), {"response": response})
+    assert (answer.answer, answer.reason) == (Answer.FAILED, "PROVIDER_ANSWER_UNREADABLE")
+
+
+PICTURE: dict[str, Any] = {"response": {"read": "binary", "output": {"picture": "${body}"}}}
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content", "says"),
+    [
+        ("image/png", b"", "is empty"),
+        ("text/html; charset=utf-8", b"<html>sorry</html>", "text/html where image/* should be"),
+        ("application/xhtml+xml", b"<html>sorry</html>", "should be"),
+        ("application/problem+json", b"{}", "should be"),
+        ("image/svg+xml", b"<svg/>", ""),
+        ("application/octet-stream", b"PNG", ""),
+        ("", b"PNG", ""),
+    ],
+)
+async def test_a_file_is_what_the_schema_says(run: Any, media_type: str, content: bytes, says: str) -> None:
+    """One that has nothing in it, or is a page in the place of a picture, is none."""
+    headers = {"content-type": media_type} if media_type else {}
+    answer = await run(Script(httpx.Response(200, content=content, headers=headers)), PICTURE)
+    assert (answer.reason == "PROVIDER_ANSWER_UNREADABLE") == bool(says)
+    assert says in answer.message
+
+
+@pytest.mark.parametrize("picture", ["data:image/png;base64,", "data:text/html;base64,PGh0bWw+"])
+async def test_a_file_that_a_template_made_is_looked_at_as_well(run: Any, picture: str) -> None:
+    """Its URL says both."""
+    members = {"response": {"output": {"picture": "${body.picture}"}}}
+    assert (await run(Script(said(picture=picture)), members)).reason == "PROVIDER_ANSWER_UNREADABLE"
 
 
 async def test_what_a_provider_says_can_be_written_down(run: Any) -> None:
@@ -487,6 +534,17 @@ async def test_a_manifest_may_say_what_an_error_means(run: Any) -> None:
     assert (ended.answer, ended.message) == (Answer.REFUSED, "the provider refused this content: unsafe")
 
 
+@pytest.mark.parametrize("status", [200, 400, 500])
+async def test_what_a_manifest_calls_busy_did_nothing(run: Any, status: int) -> None:
+    """It is sent again as after 429, whatever the status, and costs nothing."""
+    members = {"errors": [{"when": "body.busy", "means": "retry"}]}
+    script = Script(said(status, busy=True), said(text="meow"))
+    assert (await run(script, members)).answer is Answer.OUTPUT
+    script = Script(*[said(status, busy=True)] * 3)
+    answer = await run(script, members)
+    assert (answer.reason, answer.worked, len(script.asked)) == ("PROVIDER_UNAVAILABLE", False, 3)
+
+
 async def test_a_refusal_may_hide_behind_success(run: Any) -> None:
     """And so may a failure."""
     response = RUN["response"] | {"refused": "body.stop == 'refusal'", "failed": "body.error", "message": "body.why"}
@@ -500,6 +558,15 @@ async def test_nobody_hears_the_secret(run: Any) -> None:
     ended = await run(Script(said(400, message=f"key {KEY} may not do that")))
     assert KEY not in ended.message + ended.detail
     assert "key *** may not" in ended.message
+
+
+async def test_an_output_does_not_have_the_secret(run: Any) -> None:
+    """An answer may repeat the URL that it was asked by."""
+    auth = {"place": "query", "name": "key", "secret": "key"}
+    text = f"https://api.example.com/v1/tasks?key={KEY}"
+    answer = await run(Script(said(text={"self": text, KEY: [text]})), {"auth": auth})
+    masked = "https://api.example.com/v1/tasks?key=***"
+    assert json.loads(answer.output_json) == {"text": {"self": masked, "***": [masked]}}
 
 
 async def test_without_its_secret_nothing_is_sent(run: Any) -> None:
@@ -541,6 +608,25 @@ async def test_events_are_read_as_an_array(run: Any) -> None:
     answer = await run(Script(stream), {"response": response}, units="body[-1].n")
     assert json.loads(answer.output_json) == {"text": "meow", "first": "start"}
     assert answer.units == {"": 2}
+
+
+@pytest.mark.parametrize(
+    ("expression", "units"),
+    [
+        ("divide(to_number(headers.credits), `0.01`)", 7),
+        ("sum_of(body.parts, 'n')", 3),
+        ("sum(body.parts[].n)", 3),
+        ("sum_of(body.parts[:2], 'n')", 3),
+        ("body.n", 4),
+    ],
+)
+async def test_nobody_pays_for_what_floats_add(run: Any, expression: str, units: int) -> None:
+    """A unit that is begun counts, an error of rounding does not."""
+    answer = httpx.Response(
+        200, headers={"credits": "0.07"}, json={"n": 3.001, "parts": [{"n": 0.1}, {"n": 2.7}, {"n": 0.2}]}
+    )
+    ended = await run(Script(answer), {"response": {"output": {}}}, units=expression)
+    assert ended.units == {"": units}
 
 
 @pytest.mark.parametrize("used", [None, "many", -1, True, [1]])

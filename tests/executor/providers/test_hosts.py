@@ -37,6 +37,9 @@ def test_hosts_that_the_manifest_names_may_be_called(url: str) -> None:
         "//api.example.com/",
         "https://",
         "https://[::1",
+        "https://api.example.com/\n",
+        "https://api.exa\tmple.com/",
+        "https://\u00e4pi.example.com/",
         "",
     ],
 )
@@ -64,6 +67,11 @@ def test_others_may_not(url: str) -> None:
         ("fd00::1", False),
         ("::ffff:127.0.0.1", False),
         ("2002:7f00:1::", False),
+        ("::127.0.0.1", False),
+        ("64:ff9b::5db8:d822", True),
+        ("64:ff9b::a00:1", False),
+        ("64:ff9b:1::a00:1", False),
+        ("fec0::1", False),
     ],
 )
 def test_private_addresses_are_known(address: str, public: bool) -> None:
@@ -82,10 +90,13 @@ async def test_a_name_that_leads_home_is_refused() -> None:
     [
         ("https://api.example.com/v1/x?y=1", ("http://proxy:8080/p/v1/x?y=1", True)),
         ("https://api.example.com", ("http://proxy:8080/p", True)),
+        ("https://API.Example.com/V1?Y", ("http://proxy:8080/p/V1?Y", True)),
+        ("https://api.example.com:443/v1", ("http://proxy:8080/p/v1", True)),
+        ("https://api.example.com?y=1", ("http://proxy:8080/p?y=1", True)),
         ("https://api.example.com.evil.org/v1", ("https://api.example.com.evil.org/v1", False)),
         ("https://other.example.com/v1", ("https://other.example.com/v1", False)),
     ],
 )
 def test_the_operator_may_have_a_provider_called_elsewhere(url: str, wanted: tuple[str, bool]) -> None:
     """By scheme and host, whole."""
-    assert hosts.redirected(url, {"https://api.example.com": "http://proxy:8080/p"}) == wanted
+    assert hosts.redirected(url, {"https://API.example.com": "http://proxy:8080/p"}) == wanted

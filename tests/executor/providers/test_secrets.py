@@ -43,3 +43,4 @@ def test_a_secret_is_masked_wherever_it_stands() -> None:
     assert mask("key sk-12345 is wrong: sk-12345", "sk-12345") == "key *** is wrong: ***"
     assert mask("a is a", "a") == "a is a"
     assert mask("nothing", "") == "nothing"
+    assert mask("of /v1?key=sk%2F12345%3D&a=b", "sk/12345=") == "of /v1?key=***&a=b"
