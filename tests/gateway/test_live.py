@@ -159,7 +159,7 @@ async def test_silence_is_filled_with_heartbeats(monkeypatch: pytest.MonkeyPatch
     streams = Streams(LiveJobs(cast("Any", Script([0.2, Told(job=SETTLED)])), Waits()), left)
     lines = [line async for line in streams._lines(QUEUED, 1, is_execution=True)]
     assert lines[0].startswith(b"event: accepted\nid: job_1/1\ndata: {")
-    assert lines[-1].startswith(b"event: outcome\nid: job_1/2\ndata: {")
+    assert lines[-1].startswith(b"event: outcome\nid: job_1/2/end\ndata: {")
     assert set(lines[1:-1]) == {b": heartbeat\n\n"}
     assert left.jobs == []
 
