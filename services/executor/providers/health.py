@@ -59,6 +59,10 @@ class Visit:
         self._judge(succeeded=response.status < 500)
         return response
 
+    def speaks(self) -> None:
+        """A streamed answer has its first words: however that ends, the provider is there."""
+        self._judge(succeeded=True)
+
     async def look(self, sending: Awaitable[Response]) -> Response:
         """The answer to a request about work that has begun: that goes on however the provider does."""
         try:
@@ -76,8 +80,7 @@ class Visit:
 
     def ran_out_of_time(self) -> None:
         """The time of the call is over; if it was asking, the provider did not answer."""
-        if self._is_asking:
-            self._judge(succeeded=False)
+        self._judge(succeeded=False)
 
     def leave(self) -> None:
         """The call is over."""
@@ -86,6 +89,9 @@ class Visit:
         self._provider.left()
 
     def _judge(self, succeeded: bool) -> None:
+        """Each request for work is judged once."""
+        if not self._is_asking:
+            return
         self._is_asking = False
         is_probe, self._is_probe = self._is_probe, False
         self._provider.judge(succeeded, is_probe)

@@ -7,6 +7,7 @@ from typing import Any
 from services.executor.providers import errors
 from services.executor.providers.answers import ProviderCall
 from services.executor.providers.client import Client, Incoming, NoAnswerError, TooLargeError
+from services.executor.providers.health import Visit
 from services.executor.providers.metering import Meter
 from services.executor.providers.plan import StreamPlan
 from services.executor.providers.requests import Request
@@ -39,7 +40,7 @@ async def received(client: Client, request: Request, call: ProviderCall, plan: S
     async with client.opened(request) as incoming:
         if not incoming.head.is_success:
             return await incoming.whole()
-        reading = _Reading(plan, call.meter)
+        reading = _Reading(plan, call.meter, call.visit)
         try:
             stopped = await reading.read(incoming, call.plan.response.read)
         except (NoAnswerError, UnreadableError, TooLargeError) as error:
@@ -56,9 +57,10 @@ async def received(client: Client, request: Request, call: ProviderCall, plan: S
 class _Reading:
     """The events of one answer."""
 
-    def __init__(self, plan: StreamPlan, meter: Meter) -> None:
+    def __init__(self, plan: StreamPlan, meter: Meter, visit: Visit) -> None:
         self._plan = plan
         self._meter = meter
+        self._visit = visit
         self._is_done = False
         self._events: list[Any] = []
 
@@ -95,6 +97,8 @@ class _Reading:
         if isinstance(text, str):
             # Half a surrogate pair is no text.
             self._meter.put(text.encode(errors="replace").decode())
+            if self._meter.has_said:
+                self._visit.speaks()
         for part, expression in plan.usage.items():
             units = evaluate(expression, event) if expression else None
             if isinstance(units, int) and not isinstance(units, bool) and 0 <= units < 2**53:

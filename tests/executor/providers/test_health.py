@@ -142,3 +142,22 @@ async def test_who_runs_out_of_time_while_asking_was_not_answered(time: Time) ->
         there.ran_out_of_time()
         there.leave()
     assert tried.is_down(DEEPL)
+
+
+async def test_who_speaks_is_there_however_that_ends(time: Time) -> None:
+    """A stream that is cut, or goes on beyond the time of its call, after its first words."""
+
+    async def cut(there: Visit) -> Response:
+        there.speaks()
+        raise NoAnswerError("cut")
+
+    tried = Health(10)
+    for _ in range(circuit.FAILURES_IN_A_ROW + 1):
+        there = visit(tried)
+        with pytest.raises(NoAnswerError):
+            await there.ask(cut(there))
+        there.ran_out_of_time()
+        there.leave()
+    assert not tried.is_down(DEEPL)
+    await asked(tried, *[NoAnswerError("silent")] * circuit.FAILURES_IN_A_ROW)
+    assert tried.is_down(DEEPL)
