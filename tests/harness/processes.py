@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from services.cli.local.addresses import Addresses, choose_addresses
 from services.cli.local.credentials import Credentials, draw, write_secret_files
 from services.cli.local.environment import service_environment
 from services.cli.local.services import SERVICES
-from services.cli.local.spawn import guarded
 from services.gateway.bootstrap import ensure_admin_key
 from services.runtime.grpc_client import Peer
 from tests.harness.databases import Database, Databases
+from tests.harness.starting import Process, start_module
 from tests.harness.waiting import eventually
 
 READY_SECONDS = 30
@@ -40,7 +39,7 @@ class Services:
         self._credentials: Credentials = draw()
         self._files = write_secret_files(folder, self._credentials)
         self._own: dict[str, Database] = {}
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, Process] = {}
         self._peers: list[Peer] = []
         # What the executor is given for providers: keys, and where to call them instead.
         self.providers: dict[str, str] = {}
@@ -213,15 +212,8 @@ class Services:
         environment["SCRIP_GRPC_LISTEN"] = self.address(name)
         environment["SCRIP_OPS_LISTEN"] = self.ops_url(name).removeprefix("http://")
         environment |= (self._drain if service.name == "executor" else {}) | self.settings.get(name, {})
-        with (self._folder / f"{name}.log").open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                guarded([sys.executable, "-m", *launcher, service.module, *arguments]),
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = [*launcher, service.module, *arguments]
+        self._processes[name] = start_module(command[0], command[1:], environment, self._folder / f"{name}.log")
 
 
 def _service(name: str) -> str:
