@@ -20,7 +20,7 @@ run: install ## start PostgreSQL, NATS and all services; ARGS="--port 9000 --dat
 
 test: install ## run every test against a PostgreSQL and a NATS of its own; ARGS="-k ledger" picks some
 ifeq ($(strip $(ARGS)),)
-	@$(BIN)/python -m pytest -n 2 --ignore=tests/cli --ignore=tests/system
+	@$(BIN)/python -m pytest -n 3 --ignore=tests/cli --ignore=tests/system
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/cli tests/system
 else
 	@$(BIN)/python -m pytest $(ARGS)
