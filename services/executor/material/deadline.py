@@ -7,6 +7,9 @@ from types import FrameType
 
 from services.executor.material.errors import ToolError
 
+# An exception that is raised while something is being destroyed is lost; so it is raised again and again.
+AGAIN_SECONDS = 0.5
+
 
 class _Over(BaseException):
     """Not an Exception, which libraries catch."""
@@ -18,18 +21,26 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
 
     `what` begins the sentence: "the code takes more than 10 seconds".
     """
-    before = signal.signal(signal.SIGALRM, _ring)
+    alarm = _Alarm()
+    before = signal.signal(signal.SIGALRM, alarm.ring)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_SECONDS)
+        yield
     except _Over as error:
         raise ToolError("TOO_SLOW", f"{what} takes more than {seconds:g} seconds; a simpler one may not") from error
     finally:
+        alarm.is_set = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
-def _ring(_number: int, _frame: FrameType | None) -> None:
-    raise _Over
+class _Alarm:
+    """Rings as long as it is set."""
+
+    def __init__(self) -> None:
+        self.is_set = True
+
+    def ring(self, _number: int, _frame: FrameType | None) -> None:
+        """Raises _Over."""
+        if self.is_set:
+            raise _Over

@@ -44,3 +44,19 @@ def test_other_errors_pass() -> None:
     with pytest.raises(ValueError, match="x"), deadline(1, "the text"):
         raise ValueError("x")
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_an_alarm_that_is_lost_rings_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one is that is raised in a destructor, whatever that is called by."""
+    monkeypatch.setattr("services.executor.material.deadline.AGAIN_SECONDS", 0.05)
+    lost = 0
+    with pytest.raises(ToolError), deadline(0.05, "the text"):
+        while True:
+            try:
+                while True:
+                    pass
+            except BaseException:
+                lost += 1
+                if lost == 3:
+                    raise
+    assert lost == 3
