@@ -72,8 +72,9 @@ lock: ## write requirements/dev.txt anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra local --extra dev pyproject.toml --output-file requirements/dev.txt
 
-baseline: install ## let the present protos be what later ones must not break
+baseline: install ## let the present protos and migrations be what later ones must not break
 	@$(BIN)/buf build --exclude-source-info --output proto/baseline.binpb
+	@$(BIN)/python -m tests.runtime.test_released_migrations
 
 clean: ## remove what was made here; data of `make run` in .scrip stay
 	rm -rf $(VENV) gen .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
