@@ -1,5 +1,6 @@
 """A bound on the time of libraries that some input leads astray: expressions that backtrack, parsers that retry."""
 
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +8,8 @@ from types import FrameType
 
 from services.executor.material.errors import ToolError
 
-# An exception that is raised while something is being destroyed is lost; so it is raised again and again.
-AGAIN_SECONDS = 0.5
+# What is raised in a destructor, or in what the garbage collector calls, is lost; so the alarm rings again and again.
+AGAIN_SECONDS = 0.1
 
 
 class _Over(BaseException):
@@ -40,7 +41,17 @@ class _Alarm:
     def __init__(self) -> None:
         self.is_set = True
 
-    def ring(self, _number: int, _frame: FrameType | None) -> None:
-        """Raises _Over."""
-        if self.is_set:
+    def ring(self, _number: int, frame: FrameType | None) -> None:
+        """Raises _Over, unless nobody would get it."""
+        if self.is_set and not _is_aside(frame):
             raise _Over
+
+
+def _is_aside(frame: FrameType | None) -> bool:
+    """Whether this is a destructor, or called by the collector, and not what was called here."""
+    collectors = [getattr(callback, "__code__", None) for callback in gc.callbacks]
+    while frame:
+        if frame.f_code.co_name == "__del__" or frame.f_code in collectors:
+            return True
+        frame = frame.f_back
+    return False

@@ -1,12 +1,15 @@
 """What takes too long is given up in the middle, and nothing of it is left."""
 
+import gc
 import re
 import signal
+from collections.abc import Callable
 
 import pytest
 
 from services.executor.material.deadline import deadline
 from services.executor.material.errors import ToolError
+from services.runtime import clock
 
 ENDLESS = re.compile(r"(a+)+b")
 
@@ -47,10 +50,10 @@ def test_other_errors_pass() -> None:
 
 
 def test_an_alarm_that_is_lost_rings_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As one is that is raised in a destructor, whatever that is called by."""
-    monkeypatch.setattr("services.executor.material.deadline.AGAIN_SECONDS", 0.05)
+    """Whoever takes it."""
+    monkeypatch.setattr("services.executor.material.deadline.AGAIN_SECONDS", 0.02)
     lost = 0
-    with pytest.raises(ToolError), deadline(0.05, "the text"):
+    with pytest.raises(ToolError), deadline(0.02, "the text"):
         while True:
             try:
                 while True:
@@ -60,3 +63,39 @@ def test_an_alarm_that_is_lost_rings_again(monkeypatch: pytest.MonkeyPatch) -> N
                 if lost == 3:
                     raise
     assert lost == 3
+
+
+class Slow:
+    """Takes its time to be destroyed."""
+
+    def __del__(self) -> None:
+        wait(0.1)
+
+
+def wait(seconds: float) -> None:
+    """Does nothing, in Python, where alarms arrive."""
+    until = clock.monotonic() + seconds
+    while clock.monotonic() < until:
+        pass
+
+
+def collect() -> None:
+    """Garbage, which somebody looks on at for a while."""
+
+    def look_on(_phase: str, _info: dict[str, int]) -> None:
+        wait(0.1)
+
+    gc.callbacks.append(look_on)
+    try:
+        gc.collect()
+    finally:
+        gc.callbacks.remove(look_on)
+
+
+@pytest.mark.parametrize("aside", [Slow, collect])
+def test_an_alarm_that_nobody_would_get_waits(monkeypatch: pytest.MonkeyPatch, aside: Callable[[], object]) -> None:
+    """What is raised there is told as an error that nobody caught, which fails a test."""
+    monkeypatch.setattr("services.executor.material.deadline.AGAIN_SECONDS", 0.02)
+    with pytest.raises(ToolError), deadline(0.02, "the text"):
+        aside()
+        ENDLESS.match("a" * 100)
